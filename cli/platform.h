@@ -1,0 +1,48 @@
+/* platform.h: what `bulkhead` finds on the machine it runs on: a backend, a guest, a user, the registered plugins.
+ *
+ * platform-win32.c has the real thing; platform-mock.c, for native Linux, has scripted plugins. The build chooses one.
+ *
+ *   BhPlatform platform;
+ *   if (!bh_platform_open(&platform, &options, &problem)) …
+ *   bh_platform_discover(service);
+ *   bh_platform_close(&platform);
+ *
+ * One thread. */
+#pragma once
+
+#include "core/service.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  BH_GUEST_DEFAULT, /* the platform's: the agent on Windows, memory where plugins are scripts */
+  BH_GUEST_AGENT,
+  BH_GUEST_MEMORY,
+} BhGuestKind;
+
+typedef struct {
+  BhGuestKind guest;
+  const char *agent; /* the agent's program */
+} BhPlatformOptions;
+
+typedef struct {
+  BhBackend *backend;
+  BhGuest *guest;
+  void (*free_guest)(BhGuest *guest);
+  BhUser user;
+} BhPlatform;
+
+/* FALSE: *problem (the caller's) says what is missing, and there is nothing to close. */
+gboolean bh_platform_open(BhPlatform *platform, const BhPlatformOptions *options, char **problem);
+void bh_platform_close(BhPlatform *platform);
+
+/* Adds the plugins that are registered on this machine. */
+void bh_platform_discover(BhService *service);
+
+/* The file of the running program. The caller's. */
+char *bh_platform_program(void);
+
+/* What platforms share: makes the guest of that kind. */
+void bh_platform_open_guest(BhPlatform *platform, BhGuestKind kind, const char *agent);
+
+G_END_DECLS

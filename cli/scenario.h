@@ -1,0 +1,66 @@
+/* scenario.h: what a service is to go through, as a text.
+ *
+ *   distro register Debian
+ *   distro start Debian
+ *   expect failure E_UNEXPECTED
+ *   expect text "A fatal error was returned by plugin 'Shield'*"
+ *   vm stop
+ *
+ * One step a line; `#` begins a comment; words are separated by blanks, and "quoted" when they have blanks in them. An
+ * `expect` belongs to the operation before it; an operation without one is expected to succeed. docs/scenarios.md is the
+ * reference, and the table in scenario.c its source.
+ *
+ * A parsed scenario is immutable. */
+#pragma once
+
+#include "core/result.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  BH_STEP_DISTRO_REGISTER,
+  BH_STEP_DISTRO_START,
+  BH_STEP_DISTRO_TERMINATE,
+  BH_STEP_DISTRO_UNREGISTER,
+  BH_STEP_VM_STOP,
+  BH_STEP_SESSION_OPEN,
+  BH_STEP_SESSION_USE,
+  BH_STEP_WAIT,
+  BH_STEP_EXPECT_SUCCESS,
+  BH_STEP_EXPECT_FAILURE,
+  BH_STEP_EXPECT_TEXT,
+} BhStepKind;
+
+typedef struct {
+  BhStepKind kind;
+  guint line;  /* from 1 */
+  char *text;  /* the line, without comment and blanks around it */
+  char **words; /* what comes after the step's own words */
+
+  /* Of an operation: what is expected of it. */
+  gboolean fails;
+  gboolean has_code; /* … with this code and no other */
+  BhResult code;
+  GPtrArray *patterns; /* of the text that the user sees: *, ? as in a shell; each must match */
+} BhStep;
+
+typedef struct {
+  GPtrArray *steps; /* BhStep: operations only, their expectations inside */
+} BhScenario;
+
+#define BH_SCENARIO_MAX_SIZE (1024 * 1024)
+
+/* Parses a text of that size. NULL: *problem (the caller's) is "LINE:COLUMN: what is wrong". */
+BhScenario *bh_scenario_parse(const char *text, gsize size, char **problem);
+
+void bh_scenario_free(BhScenario *scenario);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BhScenario, bh_scenario_free)
+
+/* The steps and their arguments, one a line, for --help. The caller's. */
+char *bh_scenario_usage(void);
+
+/* The value of "key=value" among a step's words from the nth on, or NULL; and whether a bare word is among them. */
+const char *bh_step_option(const BhStep *step, guint from, const char *key);
+gboolean bh_step_has(const BhStep *step, guint from, const char *word);
+
+G_END_DECLS

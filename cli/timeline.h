@@ -1,0 +1,28 @@
+/* timeline.h: a trace as people read it, while it happens: when, for how long, who, in which process and thread, what,
+ * and how it ended.
+ *
+ *       when     took  who               process thread  what                     outcome
+ *     1.204s   12.3ms  hello                3412   3424  OnVMStarted              S_OK
+ *
+ * What an operator must not miss (a plugin that is left out or could not be loaded) goes to stderr as a line of its own,
+ * whether or not the timeline is asked for.
+ *
+ * bh_timeline_sink is a trace sink: it is called one at a time. */
+#pragma once
+
+#include "core/trace.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  gboolean shown; /* FALSE: only what must not be missed */
+  gint64 began;   /* bh_clock_now() at the start */
+} BhTimeline;
+
+void bh_timeline_heading(const BhTimeline *timeline);
+void bh_timeline_sink(const BhTraceEvent *event, gpointer timeline);
+
+/* A line of the command's own, in the timeline's first column: a step, its outcome. */
+void bh_timeline_note(const BhTimeline *timeline, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+G_END_DECLS

@@ -1,0 +1,113 @@
+/* guest.h: a session's Linux side, as core sees it.
+ *
+ * A BhGuest makes VMs; a BhVm runs distributions ("instances") and processes, and mounts folders. An embedder
+ * with real virtual machines implements this interface; guest/ has two implementations of ours: `guest/client`
+ * (a real Linux agent with bubblewrap) and `guest/memory` (no Linux needed).
+ *
+ *   BhVm *vm;
+ *   guest->class->vm_create(guest, &settings, &events, session, &vm);
+ *   guest->class->mount(vm, "C:\\data", "/mnt/data", TRUE, "data");
+ *   guest->class->execute(vm, BH_ROOT_NAMESPACE, "/bin/cat", argv, &socket);
+ *   guest->class->vm_destroy(vm);
+ *
+ * Threading: any function may be called from any thread, several at once on one VM (the shared callback design
+ * does). Only vm_destroy is called last and alone. A function may block for as long as the guest needs, but every
+ * one of them returns promptly, with E_NOT_VALID_STATE, once the VM has died.
+ *
+ * Events arrive on a thread of the guest's own, which holds no lock of the guest's meanwhile. `vm_destroy` returns
+ * only after the last event has returned, so it waits for that thread: a caller must hold no lock which the
+ * event's handler takes. */
+#pragma once
+
+#include "result.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  guint8 bytes[16]; /* as a Windows GUID lies in memory */
+} BhGuid;
+
+/* "{e4b5a1f0-…}", the caller's; and back: FALSE when the text is none (the braces may be missing). */
+char *bh_guid_to_string(const BhGuid *guid);
+gboolean bh_guid_parse(const char *text, BhGuid *guid);
+/* A random one (version 4). */
+BhGuid bh_guid_random(void);
+
+/* One distribution as it is registered with the service. NULL members stay NULL on their way to a plugin. */
+typedef struct {
+  BhGuid id;
+  char *name;
+  char *package_family_name; /* or NULL */
+  char *flavor;              /* or NULL */
+  char *version;             /* or NULL */
+  char *root;                /* the Linux folder that is its /; NULL: the machine's own */
+  gboolean wsl1;             /* runs without a VM: no plugin is ever told of its start */
+} BhDistribution;
+
+BhDistribution *bh_distribution_copy(const BhDistribution *distribution);
+void bh_distribution_free(BhDistribution *distribution);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BhDistribution, bh_distribution_free)
+
+/* What a VM tells of one running distribution. */
+typedef struct {
+  guint32 number; /* names it in calls to the VM; never BH_ROOT_NAMESPACE, never reused in one VM */
+  guint32 init_pid;
+  guint64 pid_namespace;
+} BhInstance;
+
+#define BH_ROOT_NAMESPACE 0u
+
+/* What the user configured of the VM; the numbers are enum WSLUserConfiguration's. */
+#define BH_CUSTOM_KERNEL              1u
+#define BH_CUSTOM_KERNEL_COMMAND_LINE 2u
+
+typedef struct {
+  guint32 flags; /* of the two above */
+} BhVmSettings;
+
+typedef struct BhGuest BhGuest;
+typedef struct BhVm BhVm;
+
+typedef struct {
+  /* The VM ended though nobody asked it to. At most once, and not after vm_destroy was called. */
+  void (*died)(gpointer data);
+} BhVmEvents;
+
+typedef struct {
+  const char *name; /* "agent", "memory" */
+
+  /* Starts a VM. events and data are used until vm_destroy returns. */
+  BhResult (*vm_create)(BhGuest *guest, const BhVmSettings *settings, const BhVmEvents *events, gpointer data,
+                        BhVm **vm);
+
+  /* Ends all that runs in it, and it; waits until that is done. Also for a VM that died. Frees vm. */
+  void (*vm_destroy)(BhVm *vm);
+
+  /* Makes a folder of the host's visible at linux_path in the root namespace, creating the mount point and its
+   * parents. host_path is spelled as the service's platform spells paths. A host folder that is not there:
+   * 0x80070002; a linux_path that is not absolute: E_INVALIDARG. */
+  BhResult (*mount)(BhVm *vm, const char *host_path, const char *linux_path, gboolean read_only,
+                    const char *name);
+
+  /* Runs a program, in the root namespace or in an instance. path and arguments are bytes, not text. arguments is
+   * the whole argv, NULL-terminated; NULL: argv is { path }. *socket becomes the process's stdin and stdout,
+   * the caller's; its stderr goes to the log. A path that cannot be executed: E_FAIL; an instance that
+   * does not run: 0x80040313. */
+  BhResult (*execute)(BhVm *vm, guint32 instance, const char *path, const char *const *arguments,
+                      BhResource *socket);
+
+  BhResult (*instance_start)(BhVm *vm, const BhDistribution *distribution, BhInstance *instance);
+
+  /* Ends every process of the instance. */
+  BhResult (*instance_stop)(BhVm *vm, guint32 instance);
+} BhGuestClass;
+
+/* An implementation's own object begins with this. */
+struct BhGuest {
+  const BhGuestClass *class;
+};
+struct BhVm {
+  const BhGuestClass *class;
+};
+
+G_END_DECLS

@@ -1,0 +1,137 @@
+#include "instance-lock.h"
+
+/* A thread in acquire; on its stack. */
+typedef struct {
+  gpointer thread;
+  gboolean granted;
+  BhCond wake; /* granted was set */
+} Operation;
+
+static const BhLockClass instance_class = {"instance lock", BH_RANK_INSTANCE, TRUE};
+static const BhLockClass monitor_class = {"instance monitor", BH_RANK_PUMP, FALSE};
+
+void bh_instance_lock_init(BhInstanceLock *lock) {
+  bh_mutex_init(&lock->monitor, &monitor_class);
+  lock->owner = NULL;
+  lock->depth = 0;
+  g_queue_init(&lock->operations);
+  bh_call_pump_init(&lock->pump, &lock->monitor);
+}
+
+void bh_instance_lock_clear(BhInstanceLock *lock) {
+  g_assert(lock->owner == NULL && g_queue_is_empty(&lock->operations));
+  bh_call_pump_clear(&lock->pump);
+  bh_mutex_clear(&lock->monitor);
+}
+
+/* All below: with the monitor held. */
+
+static void own(BhInstanceLock *lock, gpointer thread) {
+  g_assert(lock->owner == NULL);
+  lock->owner = thread;
+  lock->depth = 1;
+}
+
+/* Nobody holds the lock: gives it to whoever is next. Every path that leaves the lock free ends here. */
+static void hand_over(BhInstanceLock *lock) {
+  Operation *operation = g_queue_pop_head(&lock->operations);
+
+  if (operation != NULL) {
+    own(lock, operation->thread);
+    operation->granted = TRUE;
+    bh_cond_signal(&operation->wake);
+  } else if (bh_call_pump_has_waiting(&lock->pump)) {
+    own(lock, bh_call_pump_hand_back(&lock->pump));
+  }
+}
+
+static gboolean wait_for_grant(BhInstanceLock *lock, gint64 deadline) {
+  Operation operation = {.thread = bh_thread_self()};
+
+  bh_cond_init(&operation.wake);
+  g_queue_push_tail(&lock->operations, &operation);
+  while (!operation.granted)
+    if (!bh_cond_wait_until(&operation.wake, &lock->monitor, deadline)) break;
+  if (!operation.granted) g_queue_remove(&lock->operations, &operation);
+  bh_cond_clear(&operation.wake);
+  return operation.granted;
+}
+
+static void release(BhInstanceLock *lock) {
+  g_assert(lock->owner == bh_thread_self());
+  if (--lock->depth > 0) return;
+  lock->owner = NULL;
+  hand_over(lock);
+}
+
+/* The interface. */
+
+gboolean bh_instance_lock_acquire_at(BhInstanceLock *lock, gint64 deadline, const char *site) {
+  gboolean got = TRUE;
+
+  bh_sync_note_acquire(&instance_class, lock, site);
+  bh_mutex_lock(&lock->monitor);
+  if (lock->owner == bh_thread_self())
+    lock->depth++;
+  else if (lock->owner == NULL)
+    own(lock, bh_thread_self()); /* free means that nobody waits: see hand_over */
+  else
+    got = wait_for_grant(lock, deadline);
+  bh_mutex_unlock(&lock->monitor);
+  if (!got) bh_sync_note_release(&instance_class, lock);
+  return got;
+}
+
+void bh_instance_lock_release(BhInstanceLock *lock) {
+  bh_mutex_lock(&lock->monitor);
+  release(lock);
+  bh_mutex_unlock(&lock->monitor);
+  bh_sync_note_release(&instance_class, lock);
+}
+
+gboolean bh_instance_lock_held(BhInstanceLock *lock) {
+  gboolean held;
+
+  bh_mutex_lock(&lock->monitor);
+  held = lock->owner == bh_thread_self();
+  bh_mutex_unlock(&lock->monitor);
+  return held;
+}
+
+BhResult bh_instance_lock_notify(BhInstanceLock *lock, BhWorkers *workers, BhPumpFunc notification, gpointer data) {
+  BhResult result;
+
+  bh_mutex_lock(&lock->monitor);
+  g_assert(lock->owner == bh_thread_self());
+  result = bh_call_pump_run(&lock->pump, workers, notification, data);
+  bh_mutex_unlock(&lock->monitor);
+  return result;
+}
+
+void bh_instance_lock_call(BhInstanceLock *lock, BhPumpFunc call, gpointer data) {
+  gboolean ran = FALSE;
+
+  bh_sync_note_acquire(&instance_class, lock, G_STRLOC);
+  bh_mutex_lock(&lock->monitor);
+  g_assert(lock->owner != bh_thread_self());
+  if (lock->owner == NULL)
+    own(lock, bh_thread_self());
+  else
+    ran = bh_call_pump_invoke(&lock->pump, call, data);
+  bh_mutex_unlock(&lock->monitor);
+  if (ran) {
+    bh_sync_note_release(&instance_class, lock);
+    return;
+  }
+
+  /* Handed back, or never queued: this thread owns the lock. */
+  call(data);
+  bh_instance_lock_release(lock);
+}
+
+void bh_instance_lock_count_waiting(BhInstanceLock *lock, guint *operations, guint *calls) {
+  bh_mutex_lock(&lock->monitor);
+  *operations = g_queue_get_length(&lock->operations);
+  *calls = g_queue_get_length(&lock->pump.waiting);
+  bh_mutex_unlock(&lock->monitor);
+}

@@ -1,0 +1,58 @@
+/* plugin-host.h: one plugin and the host it runs in.
+ *
+ *   discovered ──▶ loading ──▶ ready ──▶ crashed
+ *                     │                     ╎
+ *                     └──▶ failed           ╎      (release, from any of them)
+ *
+ * A host's death is learnt of twice, in either order: a call to it fails, and the backend says `died`. Both meet in one
+ * place, which latches the crash and reports it once. Before `ready`, a death is a load failure, and the manager's to
+ * latch, so that of several plugins that fail to load the first in discovery order is the one remembered.
+ *
+ * Threading: any function from any thread, except as said. The lock is a leaf and never held across the backend. */
+#pragma once
+
+#include "backend.h"
+#include "host-crash.h"
+#include "trace.h"
+
+G_BEGIN_DECLS
+
+typedef struct BhPluginHost BhPluginHost;
+
+/* What a host shares with the others of its manager. Outlives them. */
+typedef struct {
+  BhBackend *backend;
+  BhTrace *trace;
+  BhLatch *latch;
+  /* A call of a loaded plugin; see BhLinkEvents. */
+  void (*call)(gpointer data, const BhCall *call, BhCallReply *reply);
+  gpointer data;
+} BhPluginHostShared;
+
+BhPluginHost *bh_plugin_host_new(const BhPluginHostShared *shared, const char *name, const char *path);
+
+const char *bh_plugin_host_name(const BhPluginHost *host);
+const char *bh_plugin_host_path(const BhPluginHost *host);
+
+/* Nobody has begun to load it. */
+gboolean bh_plugin_host_is_untried(BhPluginHost *host);
+
+/* Starts the host, loads the plugin, runs its entry point. Blocks; only one thread, once. BH_OK, or the code of the load
+ * failure: a dead host's is BH_CRASH_CODE, or BH_E_TIMEOUT if it was given up. The cause has been traced. */
+BhResult bh_plugin_host_load(BhPluginHost *host);
+
+/* Ends a load that takes too long: bh_plugin_host_load returns promptly. Does nothing when it has. */
+void bh_plugin_host_give_up(BhPluginHost *host, const char *reason);
+
+/* The plugin is ready, and has this hook. */
+gboolean bh_plugin_host_wants(BhPluginHost *host, BhHook hook);
+
+/* Runs the hook and waits for it. What is returned is classified: BH_TRANSPORT_OK means that reply is what the plugin
+ * said. BH_TRANSPORT_DEAD: the crash has been latched. *status, when not OK: the transport's word. */
+BhTransport bh_plugin_host_notify(BhPluginHost *host, const BhNotification *notification, BhNotifyReply *reply,
+                                  BhResult *status);
+
+/* Lets the host go and frees host. No call to it may run; the caller holds no lock. */
+void bh_plugin_host_free(BhPluginHost *host);
+
+G_END_DECLS

@@ -1,0 +1,56 @@
+/* plugin-manager.h: all plugins: who is loaded, who is told of what, who may abort it.
+ *
+ * A session asks before its first VM that the plugins be loaded, and then tells them of events, in rounds: one plugin
+ * after the other, in the order they were discovered, until one aborts.
+ *
+ *   result = bh_plugin_manager_load(manager, context, error);
+ *   result = bh_plugin_manager_notify(manager, &session->lock, &notification, context, error);
+ *
+ * Guarantees (contract, sections 3, 5, 6): plugins are loaded once per manager, all at the same time, within one
+ * deadline; a failure to load and a crash are latched, and fail every aborting round from then on without driving a
+ * dead host; other rounds pass over the dead and go on. A plugin's result is never taken for the transport's.
+ *
+ * Threading: any function from any thread, but add and free. A round holds no lock of the manager's. */
+#pragma once
+
+#include "callbacks.h"
+#include "plugin-host.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  BhBackend *backend;
+  BhTrace *trace;
+  BhWorkers *workers;
+  const BhCallbacks *callbacks;
+  gint64 load_timeout; /* µs, for all plugins together */
+  void (*call)(gpointer data, const BhCall *call, BhCallReply *reply); /* a plugin's call; see BhLinkEvents */
+  gpointer data;
+} BhPluginManagerSettings;
+
+typedef struct BhPluginManager BhPluginManager;
+
+/* settings is copied; what it points to outlives the manager. */
+BhPluginManager *bh_plugin_manager_new(const BhPluginManagerSettings *settings);
+
+/* Adds a plugin that was discovered. FALSE: the path is there already (compared without regard to case), or one of the
+ * two is empty; traced, and nothing added. Before the first load. */
+gboolean bh_plugin_manager_add(BhPluginManager *manager, const char *name, const char *path);
+
+/* Loads the plugins if that was not done; waits while another thread does. An error: something is latched, or no thread
+ * could be had (and then it is tried again the next time). */
+BhResult bh_plugin_manager_load(BhPluginManager *manager, const BhContext *context, BhError **error);
+
+gboolean bh_plugin_manager_is_loaded(BhPluginManager *manager);
+
+/* A round. notification's number is set here. lock: the VM session's, held by the caller; NULL for a WSLC session.
+ * An aborting hook's failure is returned, with the error that the user sees; any other is traced. */
+BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhInstanceLock *lock, BhNotification *notification,
+                                  const BhContext *context, BhError **error);
+
+const BhCallbacks *bh_plugin_manager_callbacks(const BhPluginManager *manager);
+
+/* Releases the hosts and frees manager. No session uses it any more; the caller holds no lock. */
+void bh_plugin_manager_free(BhPluginManager *manager);
+
+G_END_DECLS

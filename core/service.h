@@ -1,0 +1,50 @@
+/* service.h: the one object an embedder holds.
+ *
+ *   BhServiceSettings settings = { .backend = backend, .guest = guest };
+ *   BhService *service = bh_service_new(&settings);
+ *   bh_service_add_plugin(service, "Shield", "C:\\Program Files\\Shield\\shield.dll");
+ *   g_autoptr(BhSession) session = bh_service_open_session(service, &user);
+ *   …                                                            session.h
+ *   bh_service_free(service);
+ *
+ * It owns the plugin manager and the registry of sessions by id, and hands a plugin's call to the session it names.
+ *
+ * Threading: any function from any thread, but new, add_plugin and free. The registry's lock is of rank session table,
+ * and is held for look-ups only. */
+#pragma once
+
+#include "session.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+  BhBackend *backend;           /* where plugins run; outlives the service */
+  BhGuest *guest;               /* where distributions run; outlives the service */
+  const BhCallbacks *callbacks; /* NULL: pumped */
+  gint64 load_timeout;          /* µs, for all plugins together; 0: BH_LOAD_TIMEOUT */
+} BhServiceSettings;
+
+/* A plugin has this long to load: its DLL, DllMain and entry point. */
+#define BH_LOAD_TIMEOUT (30 * G_USEC_PER_SEC)
+
+typedef struct BhService BhService;
+
+BhService *bh_service_new(const BhServiceSettings *settings);
+
+/* Where sinks are attached, before the service is used. Lives as long as the service. */
+BhTrace *bh_service_trace(BhService *service);
+
+/* Adds a discovered plugin; see bh_plugin_manager_add. */
+gboolean bh_service_add_plugin(BhService *service, const char *name, const char *path);
+
+/* Opens a session; user: see session.h. The caller's reference; the registry has one of its own until
+ * bh_service_close_session. NULL: no id is left. */
+BhSession *bh_service_open_session(BhService *service, const BhUser *user);
+
+/* Stops the session's VM and forgets the session. Its id is not used again. */
+void bh_service_close_session(BhService *service, BhSession *session);
+
+/* Closes every session, releases the hosts, frees service. */
+void bh_service_free(BhService *service);
+
+G_END_DECLS

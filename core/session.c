@@ -1,0 +1,388 @@
+#include "session.h"
+
+#include <string.h>
+
+typedef struct {
+  const BhDistribution *distribution; /* the session's registered one */
+  BhInstance instance;                /* all zero for WSL1 */
+} Running;
+
+struct BhSession {
+  const BhSessionShared *shared;
+  guint32 id;
+  BhUser user;
+  char *name; /* "session 1", for the trace */
+  BhInstanceLock lock; /* guards all below but `died` */
+  GHashTable *distributions; /* BhGuid in it → BhDistribution, owned */
+  GPtrArray *running;        /* Running, in the order they were started */
+  BhVm *vm;                  /* NULL: none runs */
+  int died;                  /* atomic: the VM ended by itself, and that has not been dealt with */
+};
+
+static guint guid_hash(gconstpointer key) {
+  guint hash;
+  memcpy(&hash, ((const BhGuid *)key)->bytes, sizeof hash);
+  return hash;
+}
+
+static gboolean guid_equal(gconstpointer a, gconstpointer b) {
+  return memcmp(a, b, sizeof(BhGuid)) == 0;
+}
+
+BhSession *bh_session_new(const BhSessionShared *shared, guint32 id, const BhUser *user) {
+  BhSession *session = g_atomic_rc_box_new0(BhSession);
+
+  session->shared = shared;
+  session->id = id;
+  session->user = *user;
+  if (user->sid != NULL) g_bytes_ref(user->sid);
+  session->name = g_strdup_printf("session %u", id);
+  session->distributions = g_hash_table_new_full(guid_hash, guid_equal, NULL, (GDestroyNotify)bh_distribution_free);
+  session->running = g_ptr_array_new_with_free_func(g_free);
+  bh_instance_lock_init(&session->lock);
+  return session;
+}
+
+BhSession *bh_session_ref(BhSession *session) {
+  return g_atomic_rc_box_acquire(session);
+}
+
+static void finalize(gpointer data) {
+  BhSession *session = data;
+
+  g_assert(session->vm == NULL);
+  bh_instance_lock_clear(&session->lock);
+  g_ptr_array_unref(session->running);
+  g_hash_table_unref(session->distributions);
+  g_clear_pointer(&session->user.sid, g_bytes_unref);
+  g_free(session->name);
+}
+
+void bh_session_unref(BhSession *session) {
+  g_atomic_rc_box_release_full(session, finalize);
+}
+
+guint32 bh_session_id(const BhSession *session) {
+  return session->id;
+}
+
+BhInstanceLock *bh_session_lock(BhSession *session) {
+  return &session->lock;
+}
+
+/* From here on: with the lock held, unless said otherwise. */
+
+/* --- Telling plugins -------------------------------------------------------------------------------------------- */
+
+/* token: the user's, while a VM runs; its life is the VM's. */
+static BhResult notify(BhSession *session, BhHook hook, const Running *running, const BhDistribution *distribution,
+                       const BhVmSettings *settings, const BhContext *context, BhError **error) {
+  BhNotification notification = {
+      .hook = hook,
+      .session = session->id,
+      .token = session->vm != NULL ? session->user.token : 0,
+      .sid = session->user.sid,
+      .vm_flags = settings != NULL ? settings->flags : 0,
+  };
+
+  if (distribution != NULL) {
+    notification.distribution = distribution->id;
+    notification.name = distribution->name;
+    notification.package_family_name = distribution->package_family_name;
+    notification.flavor = distribution->flavor;
+    notification.version = distribution->version;
+  }
+  if (running != NULL) {
+    notification.pid_namespace = running->instance.pid_namespace;
+    notification.init_pid = running->instance.init_pid;
+  }
+  return bh_plugin_manager_notify(session->shared->manager, &session->lock, &notification, context, error);
+}
+
+static BhResult notify_vm(BhSession *session, BhHook hook, const BhVmSettings *settings, const BhContext *context,
+                          BhError **error) {
+  return notify(session, hook, NULL, NULL, settings, context, error);
+}
+
+static BhResult notify_running(BhSession *session, BhHook hook, const Running *running, const BhContext *context,
+                               BhError **error) {
+  return notify(session, hook, running, running->distribution, NULL, context, error);
+}
+
+/* Registered and unregistered: for every distribution, once plugins are loaded. */
+static void notify_offline(BhSession *session, BhHook hook, const BhDistribution *distribution) {
+  if (bh_plugin_manager_is_loaded(session->shared->manager))
+    notify(session, hook, NULL, distribution, NULL, NULL, NULL);
+}
+
+/* --- Distributions ---------------------------------------------------------------------------------------------- */
+
+static Running *find_running(BhSession *session, const BhGuid *id) {
+  for (guint i = 0; i < session->running->len; i++) {
+    Running *running = session->running->pdata[i];
+    if (guid_equal(&running->distribution->id, id)) return running;
+  }
+  return NULL;
+}
+
+static BhResult start_wsl1(BhSession *session, const BhDistribution *distribution) {
+  Running *running = g_new0(Running, 1);
+  running->distribution = distribution;
+  g_ptr_array_add(session->running, running);
+  return BH_OK;
+}
+
+/* Registered before its hook, so that the hook can execute in it. */
+static BhResult start_distribution(BhSession *session, const BhDistribution *distribution, const BhContext *context,
+                                   BhError **error) {
+  BhTraceEvent span = bh_trace_begin(session->name, "start distribution");
+  Running *running = g_new0(Running, 1);
+  BhResult result;
+
+  running->distribution = distribution;
+  result = session->vm->class->instance_start(session->vm, distribution, &running->instance);
+  bh_trace_end(session->shared->trace, &span, result, "%s, init pid %u", distribution->name,
+               running->instance.init_pid);
+  if (BH_FAILED(result)) {
+    g_free(running);
+    return bh_error_set(error, result, context, "The distribution '%s' could not be started", distribution->name);
+  }
+  g_ptr_array_add(session->running, running);
+
+  result = notify_running(session, BH_HOOK_DISTRIBUTION_STARTED, running, context, error);
+  if (BH_FAILED(result)) {
+    guint32 number = running->instance.number;
+    g_ptr_array_remove(session->running, running);
+    session->vm->class->instance_stop(session->vm, number);
+  }
+  return result;
+}
+
+static void stop_running(BhSession *session, Running *running) {
+  const char *name = running->distribution->name;
+  BhTraceEvent span = bh_trace_begin(session->name, "stop distribution");
+  BhResult result = BH_OK;
+
+  if (!running->distribution->wsl1) {
+    notify_running(session, BH_HOOK_DISTRIBUTION_STOPPING, running, NULL, NULL);
+    result = session->vm->class->instance_stop(session->vm, running->instance.number);
+  }
+  g_ptr_array_remove(session->running, running);
+  bh_trace_end(session->shared->trace, &span, result, "%s", name);
+}
+
+/* The last one started first. */
+static void stop_all_running(BhSession *session, gboolean wsl1) {
+  for (guint i = session->running->len; i > 0; i--) {
+    Running *running = session->running->pdata[i - 1];
+    if (running->distribution->wsl1 == wsl1) stop_running(session, running);
+  }
+}
+
+/* --- The VM ----------------------------------------------------------------------------------------------------- */
+
+static void destroy_vm(BhSession *session, const char *why) {
+  BhTraceEvent span = bh_trace_begin(session->name, "stop VM");
+
+  stop_all_running(session, FALSE);
+  notify_vm(session, BH_HOOK_VM_STOPPING, NULL, NULL, NULL);
+  session->vm->class->vm_destroy(session->vm);
+  session->vm = NULL;
+  g_atomic_int_set(&session->died, FALSE);
+  bh_trace_end(session->shared->trace, &span, BH_OK, "%s", why);
+}
+
+static void destroy_vm_if_died(BhSession *session) {
+  if (session->vm != NULL && g_atomic_int_get(&session->died)) destroy_vm(session, "it ended by itself");
+}
+
+/* On a worker, with no lock: the VM's end is an operation like any other. */
+static void after_death(gpointer data) {
+  BhSession *session = data;
+
+  bh_instance_lock_acquire(&session->lock);
+  destroy_vm_if_died(session);
+  bh_instance_lock_release(&session->lock);
+  bh_session_unref(session);
+}
+
+/* On a thread of the guest's, which vm_destroy waits for: must not wait for the session's lock. */
+static void on_vm_died(gpointer data) {
+  BhSession *session = data;
+
+  g_atomic_int_set(&session->died, TRUE);
+  bh_trace_event(session->shared->trace, session->name, "VM died", BH_E_NOT_VALID_STATE, NULL);
+  /* Where no thread can be had, the session's next operation sees to it. */
+  bh_session_ref(session);
+  if (!bh_workers_post(session->shared->workers, after_death, session)) bh_session_unref(session);
+}
+
+static const BhVmEvents vm_events = {on_vm_died};
+
+static BhResult create_vm(BhSession *session, const BhVmSettings *settings, const BhContext *context,
+                          BhError **error) {
+  BhTraceEvent span = bh_trace_begin(session->name, "create VM");
+  BhGuest *guest = session->shared->guest;
+  BhResult result;
+
+  result = guest->class->vm_create(guest, settings, &vm_events, session, &session->vm);
+  bh_trace_end(session->shared->trace, &span, result, "flags=%u", settings->flags);
+  if (BH_FAILED(result)) {
+    session->vm = NULL;
+    return bh_error_set(error, result, context, "The virtual machine could not be created");
+  }
+
+  result = notify_vm(session, BH_HOOK_VM_STARTED, settings, context, error);
+  if (BH_FAILED(result)) destroy_vm(session, "a plugin refused it");
+  return result;
+}
+
+/* --- Operations; they take the lock ----------------------------------------------------------------------------- */
+
+static const BhContext wsl_context = {NULL, "Wsl"};
+static const BhContext service_context = {&wsl_context, "Service"};
+
+static BhResult unknown_distribution(const BhContext *context, BhError **error) {
+  return bh_error_set(error, BH_E_NOT_FOUND, context, "There is no distribution with the supplied name");
+}
+
+BhResult bh_session_register(BhSession *session, const BhDistribution *distribution, BhError **error) {
+  BhContext context = {&service_context, "RegisterDistribution"};
+  BhResult result = BH_OK;
+
+  bh_instance_lock_acquire(&session->lock);
+  if (g_hash_table_contains(session->distributions, &distribution->id)) {
+    result = bh_error_set(error, BH_E_ALREADY_EXISTS, &context, "A distribution with the supplied name already exists");
+  } else {
+    BhDistribution *copy = bh_distribution_copy(distribution);
+    g_hash_table_insert(session->distributions, &copy->id, copy);
+    notify_offline(session, BH_HOOK_DISTRIBUTION_REGISTERED, copy);
+  }
+  bh_instance_lock_release(&session->lock);
+  return result;
+}
+
+BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **error) {
+  BhContext context = {&service_context, "UnregisterDistribution"};
+  BhResult result = BH_OK;
+  BhDistribution *distribution;
+
+  bh_instance_lock_acquire(&session->lock);
+  destroy_vm_if_died(session);
+  distribution = g_hash_table_lookup(session->distributions, id);
+  if (distribution == NULL) {
+    result = unknown_distribution(&context, error);
+  } else {
+    Running *running = find_running(session, id);
+    if (running != NULL) stop_running(session, running);
+    g_hash_table_steal(session->distributions, id);
+    notify_offline(session, BH_HOOK_DISTRIBUTION_UNREGISTERED, distribution);
+    bh_distribution_free(distribution);
+  }
+  bh_instance_lock_release(&session->lock);
+  return result;
+}
+
+/* With the lock held. */
+static BhResult start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error) {
+  BhContext create_instance = {&service_context, "CreateInstance"};
+  BhContext vm_context = {&create_instance, "CreateVm"};
+  const BhDistribution *distribution = g_hash_table_lookup(session->distributions, id);
+  BhResult result = BH_OK;
+
+  if (distribution == NULL) return unknown_distribution(&create_instance, error);
+  if (find_running(session, id) != NULL) return BH_OK;
+  if (distribution->wsl1) return start_wsl1(session, distribution);
+  if (session->vm == NULL) {
+    result = bh_plugin_manager_load(session->shared->manager, &vm_context, error);
+    if (BH_SUCCEEDED(result)) result = create_vm(session, settings, &vm_context, error);
+  }
+  if (BH_SUCCEEDED(result)) result = start_distribution(session, distribution, &create_instance, error);
+  return result;
+}
+
+BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error) {
+  BhResult result;
+
+  bh_instance_lock_acquire(&session->lock);
+  destroy_vm_if_died(session);
+  result = start(session, id, settings, error);
+  bh_instance_lock_release(&session->lock);
+  return result;
+}
+
+BhResult bh_session_terminate(BhSession *session, const BhGuid *id, BhError **error) {
+  BhContext context = {&service_context, "TerminateInstance"};
+  BhResult result = BH_OK;
+  Running *running;
+
+  bh_instance_lock_acquire(&session->lock);
+  destroy_vm_if_died(session);
+  running = find_running(session, id);
+  if (running != NULL)
+    stop_running(session, running);
+  else
+    result = bh_error_set(error, BH_E_DISTRO_NOT_RUNNING, &context, "The distribution is not running");
+  bh_instance_lock_release(&session->lock);
+  return result;
+}
+
+void bh_session_stop_vm(BhSession *session) {
+  bh_instance_lock_acquire(&session->lock);
+  stop_all_running(session, TRUE);
+  if (session->vm != NULL) destroy_vm(session, "asked to");
+  bh_instance_lock_release(&session->lock);
+}
+
+/* --- Plugins' calls --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  BhSession *session;
+  const BhCall *call;
+  BhCallReply *reply;
+} Request;
+
+/* Where the session's state may be used: see callbacks.h. */
+static void serve(gpointer data) {
+  Request *request = data;
+  BhSession *session = request->session;
+  const BhCall *call = request->call;
+  BhCallReply *reply = request->reply;
+  const char *const *arguments = (const char *const *)call->arguments;
+  const Running *running;
+
+  if (session->vm == NULL) {
+    reply->result = BH_E_NOT_FOUND; /* the id resolves from the VM's creation until OnVMStopping has returned */
+    return;
+  }
+  if (g_atomic_int_get(&session->died)) {
+    reply->result = BH_E_NOT_VALID_STATE;
+    return;
+  }
+  switch (call->api) {
+    case BH_API_MOUNT_FOLDER:
+      reply->result = session->vm->class->mount(session->vm, call->host_path, call->linux_path, call->read_only,
+                                                call->name);
+      break;
+    case BH_API_EXECUTE_BINARY:
+      reply->result =
+          session->vm->class->execute(session->vm, BH_ROOT_NAMESPACE, call->path, arguments, &reply->resource);
+      break;
+    case BH_API_EXECUTE_BINARY_IN_DISTRIBUTION:
+      running = find_running(session, &call->distribution);
+      if (running == NULL)
+        reply->result = BH_E_DISTRO_NOT_RUNNING;
+      else if (running->distribution->wsl1)
+        reply->result = BH_E_WSL2_NEEDED;
+      else
+        reply->result = session->vm->class->execute(session->vm, running->instance.number, call->path, arguments,
+                                                    &reply->resource);
+      break;
+    default: reply->result = BH_E_NOTIMPL; break; /* a WSLC session's call */
+  }
+}
+
+void bh_session_call(BhSession *session, const BhCall *call, BhCallReply *reply) {
+  Request request = {session, call, reply};
+  bh_plugin_manager_callbacks(session->shared->manager)->call(&session->lock, serve, &request);
+}

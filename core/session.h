@@ -1,0 +1,68 @@
+/* session.h: a VM session: one user's VM and the distributions in it.
+ *
+ *   BhSession *session = bh_session_new(service_parts, &user);
+ *   bh_session_register(session, &debian, &error);
+ *   bh_session_start(session, &debian.id, &settings, &error);      plugins, VM, distribution, in this order
+ *   bh_session_stop_vm(session);
+ *   bh_session_unref(session);
+ *
+ * Every operation takes the session's lock (instance-lock.h) and holds it while it notifies the plugins, so that one
+ * session's hooks never overlap. Plugins' calls come in through bh_session_call.
+ *
+ * Order of events around the hooks: contract, section 5.
+ *
+ * Threading: any function from any thread that does not hold the session's lock, and is not one of a plugin's calls. */
+#pragma once
+
+#include "plugin-manager.h"
+
+G_BEGIN_DECLS
+
+/* Who a session belongs to: what its plugins are told. */
+typedef struct {
+  guint64 token; /* the service's handle of the user's token, valid as long as the session; 0: none */
+  GBytes *sid;   /* the user's SID; NULL: none */
+} BhUser;
+
+/* What sessions share; owned by the service, outlives them. */
+typedef struct {
+  BhPluginManager *manager;
+  BhGuest *guest;
+  BhTrace *trace;
+  BhWorkers *workers;
+} BhSessionShared;
+
+typedef struct BhSession BhSession;
+
+/* id: what plugins know it by. user is copied, its sid referenced. */
+BhSession *bh_session_new(const BhSessionShared *shared, guint32 id, const BhUser *user);
+BhSession *bh_session_ref(BhSession *session);
+/* The last one must be dropped only after bh_session_stop_vm, and by no thread that holds a lock. */
+void bh_session_unref(BhSession *session);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(BhSession, bh_session_unref)
+
+guint32 bh_session_id(const BhSession *session);
+
+/* Makes a distribution known; distribution is copied. Plugins are told after the fact, if they are loaded. Known
+ * already: 0x800700B7. */
+BhResult bh_session_register(BhSession *session, const BhDistribution *distribution, BhError **error);
+
+/* Forgets a distribution; stops it first if it runs. Unknown: 0x80070490. */
+BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **error);
+
+/* Starts a distribution, and the VM when none runs. It runs already: nothing is done. settings: for the VM. */
+BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error);
+
+/* Stops one distribution; the VM stays. Does not run: 0x80040313. */
+BhResult bh_session_terminate(BhSession *session, const BhGuid *id, BhError **error);
+
+/* Stops all distributions and the VM, if there is one. */
+void bh_session_stop_vm(BhSession *session);
+
+/* Serves a plugin's call, on whatever thread the callback design chooses; returns when it is done. */
+void bh_session_call(BhSession *session, const BhCall *call, BhCallReply *reply);
+
+/* The session's lock, for tests of what waits for it. */
+BhInstanceLock *bh_session_lock(BhSession *session);
+
+G_END_DECLS

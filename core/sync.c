@@ -1,0 +1,148 @@
+#include "sync.h"
+
+#ifdef G_OS_WIN32
+#include <windows.h>
+#else
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+struct BhThread {
+  GThread *native;
+  char *name;
+};
+
+static const BhSyncObserver *observer;
+
+#define OBSERVE(member, ...) \
+  G_STMT_START { \
+    if (G_UNLIKELY(observer != NULL) && observer->member != NULL) observer->member(__VA_ARGS__); \
+  } \
+  G_STMT_END
+
+void bh_sync_set_observer(const BhSyncObserver *new_observer) {
+  observer = new_observer;
+}
+
+void bh_sync_note_acquire(const BhLockClass *lock_class, gconstpointer lock, const char *site) {
+  OBSERVE(acquire, lock_class, lock, site);
+}
+
+void bh_sync_note_release(const BhLockClass *lock_class, gconstpointer lock) {
+  OBSERVE(release, lock_class, lock);
+}
+
+void bh_mutex_init(BhMutex *mutex, const BhLockClass *lock_class) {
+  g_mutex_init(&mutex->native);
+  mutex->class = lock_class;
+  mutex->owner = NULL;
+}
+
+void bh_mutex_clear(BhMutex *mutex) {
+  g_assert(mutex->owner == NULL);
+  g_mutex_clear(&mutex->native);
+}
+
+void bh_mutex_lock_at(BhMutex *mutex, const char *site) {
+  OBSERVE(acquire, mutex->class, mutex, site);
+  g_mutex_lock(&mutex->native);
+  mutex->owner = bh_thread_self();
+}
+
+void bh_mutex_unlock(BhMutex *mutex) {
+  g_assert(mutex->owner == bh_thread_self());
+  mutex->owner = NULL;
+  OBSERVE(release, mutex->class, mutex);
+  g_mutex_unlock(&mutex->native);
+}
+
+void bh_cond_init(BhCond *cond) {
+  g_cond_init(&cond->native);
+}
+
+void bh_cond_clear(BhCond *cond) {
+  g_cond_clear(&cond->native);
+}
+
+gboolean bh_cond_wait_until(BhCond *cond, BhMutex *mutex, gint64 deadline) {
+  gboolean in_time = TRUE;
+
+  g_assert(mutex->owner == bh_thread_self());
+  OBSERVE(wait, mutex->class, mutex);
+  mutex->owner = NULL;
+  if (deadline == BH_NO_DEADLINE)
+    g_cond_wait(&cond->native, &mutex->native);
+  else
+    in_time = g_cond_wait_until(&cond->native, &mutex->native, deadline);
+  mutex->owner = bh_thread_self();
+  return in_time;
+}
+
+void bh_cond_wait(BhCond *cond, BhMutex *mutex) {
+  bh_cond_wait_until(cond, mutex, BH_NO_DEADLINE);
+}
+
+void bh_cond_signal(BhCond *cond) {
+  g_cond_signal(&cond->native);
+}
+
+void bh_cond_broadcast(BhCond *cond) {
+  g_cond_broadcast(&cond->native);
+}
+
+BhThread *bh_thread_new(const char *name, BhThreadFunc func, gpointer data) {
+  GThread *native;
+  BhThread *thread;
+
+  if (observer != NULL && observer->may_start_thread != NULL && !observer->may_start_thread(name)) return NULL;
+  native = g_thread_try_new(name, func, data, NULL);
+  if (native == NULL) return NULL;
+  thread = g_new(BhThread, 1);
+  thread->native = native;
+  thread->name = g_strdup(name);
+  return thread;
+}
+
+gpointer bh_thread_join(BhThread *thread) {
+  gpointer result;
+
+  OBSERVE(join, thread->name);
+  result = g_thread_join(thread->native);
+  g_free(thread->name);
+  g_free(thread);
+  return result;
+}
+
+gpointer bh_thread_self(void) {
+  /* The address of a thread's own variable names the thread, for as long as it lives, without asking anybody. */
+  static _Thread_local char here;
+  return &here;
+}
+
+guint64 bh_thread_number(void) {
+#ifdef G_OS_WIN32
+  return GetCurrentThreadId();
+#else
+  return (guint64)syscall(SYS_gettid);
+#endif
+}
+
+guint32 bh_process_number(void) {
+#ifdef G_OS_WIN32
+  return GetCurrentProcessId();
+#else
+  return (guint32)getpid();
+#endif
+}
+
+gpointer bh_local_get(BhLocal *local) {
+  return g_private_get(&local->native);
+}
+
+void bh_local_set(BhLocal *local, gpointer value) {
+  g_private_set(&local->native, value);
+}
+
+gint64 bh_clock_now(void) {
+  return g_get_monotonic_time();
+}

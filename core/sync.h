@@ -1,0 +1,118 @@
+/* sync.h: every lock, every wait, every thread, every clock.
+ *
+ * This is the only room that blocks, and the only one that names GMutex, GCond, GThread, thread-local storage or a
+ * clock. Everything else, in core and around it, goes through here. Hence one observer sees all of it: `lock-order`
+ * checks ranks with it, and a build can put a scheduler underneath that chooses every interleaving.
+ *
+ *   static const BhLockClass queue_class = { "queue", BH_RANK_LEAF };
+ *   bh_mutex_init(&queue->lock, &queue_class);
+ *   bh_mutex_lock(&queue->lock);
+ *   while (queue->length == 0) bh_cond_wait(&queue->filled, &queue->lock);
+ *   bh_mutex_unlock(&queue->lock);
+ *
+ * A mutex is made with a *class*: its name in reports and its rank. Ranks only ever grow on a thread's way down:
+ *
+ *   session table < instance < callback < manager < pump < leaf
+ *
+ * A mutex is not recursive. A lock that is (the instance lock) is a monitor made of a mutex and conditions; it
+ * reports itself to the observer with bh_sync_note_*, and the observer allows its class to be taken again.
+ *
+ * Guarantees: a mutex is released by the thread that took it (asserted); a wait may wake for no reason, so look at
+ * what you wait for; a thread made by bh_thread_new is joined exactly once. */
+#pragma once
+
+#include "result.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+  BH_RANK_SESSION_TABLE = 1,
+  BH_RANK_INSTANCE,
+  BH_RANK_CALLBACK,
+  BH_RANK_MANAGER,
+  BH_RANK_PUMP,
+  BH_RANK_LEAF,
+} BhLockRank;
+
+typedef struct {
+  const char *name;
+  BhLockRank rank;
+  gboolean recursive; /* may be taken again by the thread that holds it */
+} BhLockClass;
+
+typedef struct {
+  GMutex native;
+  const BhLockClass *class;
+  gpointer owner; /* the thread that holds it, for assertions; written under native */
+} BhMutex;
+
+typedef struct {
+  GCond native;
+} BhCond;
+
+/* Where a lock is taken, for reports. */
+#define bh_mutex_lock(mutex) bh_mutex_lock_at(mutex, G_STRLOC)
+
+void bh_mutex_init(BhMutex *mutex, const BhLockClass *lock_class); /* lock_class: static */
+void bh_mutex_clear(BhMutex *mutex);                               /* nobody may hold it */
+void bh_mutex_lock_at(BhMutex *mutex, const char *site);
+void bh_mutex_unlock(BhMutex *mutex);
+
+void bh_cond_init(BhCond *cond);
+void bh_cond_clear(BhCond *cond); /* nobody may wait for it */
+void bh_cond_wait(BhCond *cond, BhMutex *mutex);
+/* Waits until signalled or until bh_clock_now() reaches deadline (µs). FALSE: the deadline passed. */
+gboolean bh_cond_wait_until(BhCond *cond, BhMutex *mutex, gint64 deadline);
+void bh_cond_signal(BhCond *cond);
+void bh_cond_broadcast(BhCond *cond);
+
+#define BH_NO_DEADLINE G_MAXINT64
+
+typedef struct BhThread BhThread;
+typedef gpointer (*BhThreadFunc)(gpointer data);
+
+/* Starts a thread. NULL: none can be had; nothing was started. name is copied. */
+BhThread *bh_thread_new(const char *name, BhThreadFunc func, gpointer data);
+/* Waits for the thread's end and frees thread. Returns what func returned. */
+gpointer bh_thread_join(BhThread *thread);
+
+/* The calling thread: equal for the same thread, different for two that live at the same time; never NULL. */
+gpointer bh_thread_self(void);
+/* The operating system's number of the calling thread, for people to read. */
+guint64 bh_thread_number(void);
+/* The operating system's number of this process. */
+guint32 bh_process_number(void);
+
+/* One value per thread, NULL at first. Static storage. free_func (may be NULL) gets the value at the thread's end. */
+typedef struct {
+  GPrivate native;
+} BhLocal;
+#define BH_LOCAL_INIT(free_func) \
+  { G_PRIVATE_INIT(free_func) }
+gpointer bh_local_get(BhLocal *local);
+void bh_local_set(BhLocal *local, gpointer value);
+
+/* Monotonic, µs. */
+gint64 bh_clock_now(void);
+
+/* Sees what threads do to locks. Every member may be NULL. Called on the thread that does it. */
+typedef struct {
+  /* is about to wait for the lock, or has got it by a try */
+  void (*acquire)(const BhLockClass *lock_class, gconstpointer lock, const char *site);
+  void (*release)(const BhLockClass *lock_class, gconstpointer lock);
+  /* is about to wait for a condition with mutex, which is released meanwhile */
+  void (*wait)(const BhLockClass *lock_class, gconstpointer lock);
+  /* is about to wait for a thread's end */
+  void (*join)(const char *thread_name);
+  /* FALSE: make as if no thread could be had (fault injection) */
+  gboolean (*may_start_thread)(const char *thread_name);
+} BhSyncObserver;
+
+/* Sets the process's observer; NULL: none, which costs nothing. Static. Not while other threads use this room. */
+void bh_sync_set_observer(const BhSyncObserver *observer);
+
+/* For locks made of a mutex and conditions: tells the observer as if the lock were a mutex. */
+void bh_sync_note_acquire(const BhLockClass *lock_class, gconstpointer lock, const char *site);
+void bh_sync_note_release(const BhLockClass *lock_class, gconstpointer lock);
+
+G_END_DECLS
