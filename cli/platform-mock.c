@@ -1,4 +1,5 @@
 /* Native Linux: hosts are threads of this process, plugins are scripts (docs/scripts.md), and none is registered. */
+#include "commands.h"
 #include "platform.h"
 
 #include "backend-mock/mock.h"
@@ -28,3 +29,5 @@ char *bh_platform_program(void) {
   char *program = g_file_read_link("/proc/self/exe", NULL);
   return program != NULL ? program : g_strdup("bulkhead");
 }
+
+const BhCommand *const bh_platform_commands[] = {NULL};

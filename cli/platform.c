@@ -12,3 +12,8 @@ void bh_platform_open_guest(BhPlatform *platform, BhGuestKind kind, const char *
     platform->free_guest = bh_guest_memory_free;
   }
 }
+
+char *bh_platform_beside(const char *name) {
+  g_autofree char *program = bh_platform_program(), *folder = g_path_get_dirname(program);
+  return g_build_filename(folder, name, NULL);
+}

@@ -23,6 +23,7 @@ typedef enum {
 typedef struct {
   BhGuestKind guest;
   const char *agent; /* the agent's program */
+  const char *host;  /* the host's program, where plugins run in one */
 } BhPlatformOptions;
 
 typedef struct {
@@ -39,8 +40,9 @@ void bh_platform_close(BhPlatform *platform);
 /* Adds the plugins that are registered on this machine. */
 void bh_platform_discover(BhService *service);
 
-/* The file of the running program. The caller's. */
+/* The file of the running program, and of one that is installed beside it. The caller's. */
 char *bh_platform_program(void);
+char *bh_platform_beside(const char *name);
 
 /* What platforms share: makes the guest of that kind. */
 void bh_platform_open_guest(BhPlatform *platform, BhGuestKind kind, const char *agent);

@@ -9,7 +9,8 @@ typedef struct {
   BhStepKind kind;
   const char *own[2]; /* its own words; the second may be NULL */
   guint required;     /* how many words must follow */
-  const char *options; /* those that may follow then, blank-separated: "word" or "key="; NULL: none */
+  const char *options; /* those that may follow then, blank-separated: "word" or "key="; NULL: none; "*": one word,
+                          whatever it is */
   const char *usage;
   const char *meaning;
 } StepInfo;
@@ -37,6 +38,7 @@ typedef struct {
   const char *text, *end; /* of the whole */
   const char *line;       /* the current line begins here */
   guint number;           /* its number */
+  const char *comment;    /* … its comment here, or the next line */
   GPtrArray *words;       /* of the line */
   GArray *columns;        /* guint: where each begins, from 1 */
   char *problem;
@@ -61,6 +63,7 @@ static guint column_of(const Parser *parser, guint word) {
 static gboolean split(Parser *parser, const char *end) {
   const char *at = parser->line;
 
+  parser->comment = end;
   g_ptr_array_set_size(parser->words, 0);
   g_array_set_size(parser->columns, 0);
   while (at < end) {
@@ -68,7 +71,10 @@ static gboolean split(Parser *parser, const char *end) {
       at++;
       continue;
     }
-    if (*at == '#') return TRUE;
+    if (*at == '#') {
+      parser->comment = at;
+      return TRUE;
+    }
 
     guint column = (guint)(at - parser->line) + 1;
     g_autoptr(GString) word = g_string_new(NULL);
@@ -124,7 +130,7 @@ static gboolean option_allowed(const StepInfo *info, const char *word) {
   g_auto(GStrv) options = g_strsplit(info->options != NULL ? info->options : "", " ", -1);
 
   for (char **option = options; *option != NULL; option++) {
-    if (g_str_equal(*option, "*") || g_str_equal(*option, word)) return TRUE;
+    if (g_str_equal(*option, word)) return TRUE;
     if (g_str_has_suffix(*option, "=") && g_str_has_prefix(word, *option)) return TRUE;
   }
   return FALSE;
@@ -132,25 +138,27 @@ static gboolean option_allowed(const StepInfo *info, const char *word) {
 
 static gboolean check_words(Parser *parser, const StepInfo *info, guint own) {
   g_autofree char *step = g_strjoin(" ", info->own[0], info->own[1], NULL);
+  guint taken = own + info->required + (g_strcmp0(info->options, "*") == 0 ? 1 : 0);
 
   if (parser->words->len < own + info->required)
     return fail(parser, column_of(parser, 0), "'%s' needs more: %s %s", step, step, info->usage);
-  for (guint i = own + info->required; i < parser->words->len; i++)
+  for (guint i = taken; i < parser->words->len; i++)
     if (!option_allowed(info, word_at(parser, i)))
-      return fail(parser, column_of(parser, i), "'%s' takes no '%s'; it is: %s %s", step, word_at(parser, i), step,
-                  info->usage);
+      return fail(parser, column_of(parser, i), "'%s' takes no '%s'; it is: %s%s%s", step, word_at(parser, i), step,
+                  *info->usage != '\0' ? " " : "", info->usage);
   return TRUE;
 }
 
 /* What only some steps ask of their words. */
 static gboolean check_values(Parser *parser, const BhStep *step, guint own) {
-  const char *id = bh_step_option(step, 1, "id");
   BhGuid guid;
   double seconds;
   char *rest;
 
-  if (step->kind == BH_STEP_DISTRO_REGISTER && id != NULL && !bh_guid_parse(id, &guid))
-    return fail(parser, column_of(parser, 0), "'%s' is not a GUID", id);
+  if (step->kind == BH_STEP_DISTRO_REGISTER)
+    for (guint i = 1; step->words[i] != NULL; i++)
+      if (g_str_has_prefix(step->words[i], "id=") && !bh_guid_parse(step->words[i] + 3, &guid))
+        return fail(parser, column_of(parser, own + i), "'%s' is not a GUID", step->words[i] + 3);
   if (step->kind == BH_STEP_WAIT) {
     seconds = g_ascii_strtod(step->words[0], &rest);
     if (*rest != '\0' || rest == step->words[0] || !(seconds >= 0 && seconds <= 3600))
@@ -175,6 +183,11 @@ static gboolean attach(Parser *parser, BhScenario *scenario, const BhStep *expec
   if (scenario->steps->len == 0)
     return fail(parser, column_of(parser, 0), "there is no operation before this 'expect'");
   operation = g_ptr_array_index(scenario->steps, scenario->steps->len - 1);
+  if (expectation->kind != BH_STEP_EXPECT_TEXT) {
+    if (operation->has_outcome)
+      return fail(parser, column_of(parser, 0), "line %u has its outcome already", operation->line);
+    operation->has_outcome = TRUE;
+  }
   switch (expectation->kind) {
     case BH_STEP_EXPECT_FAILURE:
       operation->fails = TRUE;
@@ -205,7 +218,7 @@ static gboolean parse_line(Parser *parser, BhScenario *scenario, const char *end
   step = g_new0(BhStep, 1);
   step->kind = info->kind;
   step->line = parser->number;
-  step->text = g_strstrip(g_strndup(parser->line, (gsize)(end - parser->line)));
+  step->text = g_strstrip(g_strndup(parser->line, (gsize)(parser->comment - parser->line)));
   step->words = g_new0(char *, parser->words->len - own + 1);
   for (guint i = own; i < parser->words->len; i++) step->words[i - own] = g_strdup(word_at(parser, i));
   step->patterns = g_ptr_array_new_with_free_func(g_free);
@@ -228,6 +241,7 @@ BhScenario *bh_scenario_parse(const char *text, gsize size, char **problem) {
   const char *invalid;
 
   scenario->steps = g_ptr_array_new_with_free_func(step_free);
+  if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) parser.line += 3; /* a byte order mark, as Notepad writes one */
   if (size > BH_SCENARIO_MAX_SIZE) {
     fail(&parser, 1, "a scenario may have %d bytes at most", BH_SCENARIO_MAX_SIZE);
     goto out;

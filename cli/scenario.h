@@ -38,6 +38,7 @@ typedef struct {
   char **words; /* what comes after the step's own words */
 
   /* Of an operation: what is expected of it. */
+  gboolean has_outcome; /* success or failure was named */
   gboolean fails;
   gboolean has_code; /* … with this code and no other */
   BhResult code;

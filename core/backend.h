@@ -39,8 +39,8 @@ typedef struct {
    * backend: it goes to the plugin, or is closed when the plugin is no more. */
   void (*call)(gpointer data, const BhCall *call, BhCallReply *reply);
 
-  /* The host is no more, though nobody released it. Once, and even when nothing is in flight; the last event. how is
-   * for people: "access violation", "exit code 3". */
+  /* The host is no more, though nobody released it. Once, and even when nothing is in flight. A
+   * call that was on its way then may still come. how is for people: "access violation", "exit code 3". */
   void (*died)(gpointer data, const char *how);
 } BhLinkEvents;
 

@@ -98,8 +98,10 @@ static const BhField create_process_fields[] = {
     CALL(arguments, STRINGS, BH_OK),
     CALL(environment, STRINGS, BH_OK),
 };
-static const BhField get_fd_fields[] = {CALL(process, U64, BH_OK), CALL(fd, U32, BH_OK)};
-static const BhField process_fields[] = {CALL(process, U64, BH_OK)};
+/* A process's number is its handle at the plugin: 0 is NULL. */
+static const BhField get_fd_fields[] = {CALL(process, U64, BH_E_INVALIDARG), CALL(fd, U32, BH_OK)};
+static const BhField process_fields[] = {CALL(process, U64, BH_E_INVALIDARG)};
+static const BhField release_fields[] = {CALL(process, U64, BH_OK)};
 
 /* name, kind, travels, arguments, since. Out-parameters are the host's to check: only it sees them. */
 const BhApiInfo bh_apis[BH_API_COUNT] = {
@@ -113,7 +115,7 @@ const BhApiInfo bh_apis[BH_API_COUNT] = {
     {"WSLCProcessGetFd", BH_SESSION_CONTAINER, TRUE, FIELDS(get_fd_fields), V(2, 9, 0)},
     {"WSLCProcessGetExitEvent", BH_SESSION_CONTAINER, TRUE, FIELDS(process_fields), V(2, 9, 0)},
     {"WSLCProcessGetExitCode", BH_SESSION_CONTAINER, TRUE, FIELDS(process_fields), V(2, 9, 0)},
-    {"WSLCReleaseProcess", BH_SESSION_CONTAINER, TRUE, FIELDS(process_fields), V(2, 9, 0)},
+    {"WSLCReleaseProcess", BH_SESSION_CONTAINER, TRUE, FIELDS(release_fields), V(2, 9, 0)},
 };
 
 static const BhField notify_reply_fields[] = {
@@ -144,6 +146,15 @@ BhHook bh_hook_by_name(const char *name) {
   return BH_HOOK_NONE;
 }
 
+static gboolean is_null(const BhCall *call, const BhField *field) {
+  switch (field->type) {
+    case BH_FIELD_TEXT:
+    case BH_FIELD_BYTES: return G_STRUCT_MEMBER(char *, call, field->offset) == NULL;
+    case BH_FIELD_U64: return G_STRUCT_MEMBER(guint64, call, field->offset) == 0;
+    default: return FALSE; /* a GUID's pointer only the host sees */
+  }
+}
+
 BhResult bh_call_check(const BhCall *call) {
   const BhFields *arguments;
 
@@ -151,9 +162,7 @@ BhResult bh_call_check(const BhCall *call) {
   arguments = &bh_apis[call->api].arguments;
   for (guint i = 0; i < arguments->count; i++) {
     const BhField *field = &arguments->fields[i];
-    if (field->type != BH_FIELD_TEXT && field->type != BH_FIELD_BYTES) continue;
-    if (BH_FAILED(field->when_null) && G_STRUCT_MEMBER(char *, call, field->offset) == NULL)
-      return field->when_null;
+    if (BH_FAILED(field->when_null) && is_null(call, field)) return field->when_null;
   }
   return BH_OK;
 }

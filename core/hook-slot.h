@@ -28,7 +28,7 @@ struct BhHookSlot {
 /* The calling thread begins to run a hook. */
 void bh_hook_slot_begin(BhHookSlot *slot, BhHook hook, guint64 number);
 
-/* The hook returned result. Fills reply: the result (E_ILLEGAL_STATE_CHANGE for success with a message), the message,
+/* The hook returned result. Fills reply, which must be empty: the result (E_ILLEGAL_STATE_CHANGE for success with a message), the message,
  * the thread and the time it took. On the thread that began. */
 void bh_hook_slot_end(BhHookSlot *slot, BhResult result, BhNotifyReply *reply);
 

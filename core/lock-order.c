@@ -6,23 +6,23 @@ typedef struct {
   const char *site;
 } Held;
 
-/* The locks that a thread holds, oldest first: GArray of Held. */
-static BhLocal held_locks = BH_LOCAL_INIT((GDestroyNotify)g_array_unref);
+/* The locks that a thread holds, oldest first: GArray of Held; NULL when it holds none. Not left to a destructor at the
+ * thread's end: statically linked on Windows, GLib runs those only on threads of its own, and COM's are not. */
+static BhLocal held_locks = BH_LOCAL_INIT(NULL);
+
+/* The lowest rank that a thread promised to take when it was begun; 0: it promised nothing. */
+static BhLocal lowest_here = BH_LOCAL_INIT(NULL);
 
 static BhLockOrderReport report_func; /* set before any lock is taken */
 static gpointer report_data;
 
-static GArray *held_here(void) {
-  GArray *held = bh_local_get(&held_locks);
-  if (held == NULL) {
-    held = g_array_new(FALSE, FALSE, sizeof(Held));
-    bh_local_set(&held_locks, held);
-  }
-  return held;
-}
-
 static const Held *held_at(const GArray *held, guint i) {
   return &g_array_index(held, Held, i);
+}
+
+/* A lock made of a mutex may have that mutex's address: only with its class it is named. */
+static gboolean is(const Held *held, const BhLockClass *class, gconstpointer lock) {
+  return held->lock == lock && held->class == class;
 }
 
 G_GNUC_PRINTF(1, 2) static void violation(const char *format, ...) {
@@ -36,12 +36,17 @@ G_GNUC_PRINTF(1, 2) static void violation(const char *format, ...) {
 }
 
 static void on_acquire(const BhLockClass *class, gconstpointer lock, const char *site) {
-  GArray *held = held_here();
+  GArray *held = bh_local_get(&held_locks);
   Held taken = {class, lock, site};
+
+  if (class->rank < GPOINTER_TO_UINT(bh_local_get(&lowest_here)))
+    violation("thread %" G_GUINT64_FORMAT " takes %s (rank %u) at %s, but promised to take none below rank %u",
+              bh_thread_number(), class->name, class->rank, site, GPOINTER_TO_UINT(bh_local_get(&lowest_here)));
+  if (held == NULL) bh_local_set(&held_locks, held = g_array_new(FALSE, FALSE, sizeof(Held)));
 
   for (guint i = 0; i < held->len; i++) {
     const Held *older = held_at(held, i);
-    if (older->lock == lock) {
+    if (is(older, class, lock)) {
       if (class->recursive) break; /* its order was checked when it was first taken */
       violation("thread %" G_GUINT64_FORMAT " takes %s (rank %u) at %s, which it took at %s already",
                 bh_thread_number(), class->name, class->rank, site, older->site);
@@ -55,27 +60,37 @@ static void on_acquire(const BhLockClass *class, gconstpointer lock, const char 
 }
 
 static void on_release(const BhLockClass *class, gconstpointer lock) {
-  GArray *held = held_here();
+  GArray *held = bh_local_get(&held_locks);
 
-  for (guint i = held->len; i > 0; i--) {
-    if (held_at(held, i - 1)->lock == lock) {
-      g_array_remove_index(held, i - 1);
-      return;
+  for (guint i = held != NULL ? held->len : 0; i > 0; i--) {
+    if (!is(held_at(held, i - 1), class, lock)) continue;
+    g_array_remove_index(held, i - 1);
+    if (held->len == 0) {
+      bh_local_set(&held_locks, NULL);
+      g_array_unref(held);
     }
+    return;
   }
   violation("thread %" G_GUINT64_FORMAT " releases %s, which it does not hold", bh_thread_number(), class->name);
 }
 
-/* Waiting for a thread's end waits for every lock that it may want: none may be held. */
-static void on_join(const char *thread_name) {
-  GArray *held = held_here();
-
-  if (held->len > 0)
-    violation("thread %" G_GUINT64_FORMAT " waits for the end of thread '%s' while it holds %s from %s",
-              bh_thread_number(), thread_name, held_at(held, 0)->class->name, held_at(held, 0)->site);
+static void on_start(BhLockRank lowest) {
+  bh_local_set(&lowest_here, GUINT_TO_POINTER(lowest));
 }
 
-static const BhSyncObserver observer = {.acquire = on_acquire, .release = on_release, .join = on_join};
+/* Waiting for a thread's end is waiting for every lock that it may take. */
+static void on_join(const char *thread_name, BhLockRank lowest) {
+  const GArray *held = bh_local_get(&held_locks);
+
+  for (guint i = 0; held != NULL && i < held->len; i++)
+    if (held_at(held, i)->class->rank >= lowest)
+      violation("thread %" G_GUINT64_FORMAT " waits for the end of thread '%s', which may take locks from rank %u on, "
+                "while it holds %s (rank %u) from %s",
+                bh_thread_number(), thread_name, lowest, held_at(held, i)->class->name, held_at(held, i)->class->rank,
+                held_at(held, i)->site);
+}
+
+static const BhSyncObserver observer = {.acquire = on_acquire, .release = on_release, .start = on_start, .join = on_join};
 
 static void report_fatal(const char *report, gpointer data) {
   (void)data;
@@ -100,11 +115,9 @@ void bh_lock_order_start_with(BhLockOrderReport func, gpointer data) {
 }
 
 void bh_lock_order_assert_at_most(BhLockRank rank, const char *doing) {
-  GArray *held;
+  const GArray *held = bh_local_get(&held_locks);
 
-  if (report_func == NULL) return;
-  held = held_here();
-  for (guint i = 0; i < held->len; i++)
+  for (guint i = 0; held != NULL && i < held->len; i++)
     if (held_at(held, i)->class->rank > rank)
       violation("thread %" G_GUINT64_FORMAT " holds %s from %s while %s", bh_thread_number(),
                 held_at(held, i)->class->name, held_at(held, i)->site, doing);

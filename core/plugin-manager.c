@@ -188,17 +188,21 @@ static void deliver(gpointer data) {
       bh_plugin_host_notify(delivery->host, delivery->notification, &delivery->reply, &delivery->status);
 }
 
-/* Has the plugin told, and calls served meanwhile. */
+/* Has the plugin told, and calls served meanwhile. That no thread could be had is no word of the transport's, and must
+ * not be written over it. */
 static void send(BhPluginManager *manager, BhInstanceLock *lock, Delivery *delivery) {
+  BhResult posted;
+
   if (lock == NULL) {
     deliver(delivery);
     return;
   }
-  delivery->status = manager->settings.callbacks->notify(lock, manager->settings.workers, deliver, delivery);
-  if (BH_SUCCEEDED(delivery->status)) return;
+  posted = manager->settings.callbacks->notify(lock, manager->settings.workers, deliver, delivery);
+  if (BH_SUCCEEDED(posted)) return;
   delivery->transport = BH_TRANSPORT_FAILED;
+  delivery->status = posted;
   bh_trace_event(manager->settings.trace, bh_plugin_host_name(delivery->host),
-                 bh_hooks[delivery->notification->hook].name, delivery->status, "not notified: no thread");
+                 bh_hooks[delivery->notification->hook].name, posted, "not notified: no thread");
 }
 
 /* What one plugin's answer means for an aborting round; BH_OK: go on. */

@@ -197,6 +197,16 @@ static void clear(const Layout *layout, gpointer data) {
   for (guint run = 0; run < layout->count; run++) bh_record_clear(layout->runs[run], data);
 }
 
+/* A copy, because the sender may still write to its own; with a byte behind it, because GLib 2.74, where it checks
+ * that padding is zero, looks at the one after the last. */
+static GBytes *copy_of(gconstpointer bytes, gsize size) {
+  guint8 *copy = g_malloc(size + 1);
+
+  if (size > 0) memcpy(copy, bytes, size);
+  copy[size] = 0xff; /* no padding: what would go on there is refused */
+  return g_bytes_new_take(copy, size);
+}
+
 static gboolean decode(const Layout *layout, gconstpointer bytes, gsize size, gpointer data, const char **why) {
   g_autofree char *type = NULL;
   g_autoptr(GBytes) copy = NULL;
@@ -208,7 +218,7 @@ static gboolean decode(const Layout *layout, gconstpointer bytes, gsize size, gp
     return FALSE;
   }
   type = layout_type(layout);
-  copy = g_bytes_new(bytes, size); /* the sender may still write to its own */
+  copy = copy_of(bytes, size);
   record = g_variant_ref_sink(g_variant_new_from_bytes(G_VARIANT_TYPE(type), copy, FALSE));
   if (!g_variant_is_normal_form(record)) reason = "not a record of this type in normal form";
 
@@ -232,10 +242,12 @@ static Layout fields_layout(const BhFields *fields) {
 }
 
 static Layout notification_layout(BhHook hook) {
+  g_assert((guint)hook < BH_HOOK_COUNT);
   return (Layout){{&notification_header, &bh_hooks[hook].session, &bh_hooks[hook].payload}, 3};
 }
 
 static Layout call_layout(BhApi api) {
+  g_assert((guint)api < BH_API_COUNT);
   return (Layout){{&call_header, &bh_apis[api].arguments}, 2};
 }
 

@@ -12,7 +12,7 @@
  *
  * Guarantees, whatever the bytes: at most BH_RECORD_MAX of them are looked at, and nothing is allocated for more;
  * only GVariant's normal form is accepted, so equal structs have equal bytes; strings have no NUL inside, text is
- * UTF-8; a member that may not be NULL is not. On failure nothing is left in the struct and `why` says what was wrong.
+ * UTF-8; a member that may not be NULL is not. On failure no member is set but `hook` or `api`, and `why` says what was wrong.
  *
  * Which hook or call it is travels beside the record (it chooses the type), not in it. No state, no threads. */
 #pragma once

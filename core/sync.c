@@ -10,6 +10,9 @@
 struct BhThread {
   GThread *native;
   char *name;
+  BhLockRank lowest;
+  BhThreadFunc func;
+  gpointer data;
 };
 
 static const BhSyncObserver *observer;
@@ -90,23 +93,30 @@ void bh_cond_broadcast(BhCond *cond) {
   g_cond_broadcast(&cond->native);
 }
 
-BhThread *bh_thread_new(const char *name, BhThreadFunc func, gpointer data) {
-  GThread *native;
+static gpointer run_thread(gpointer data) {
+  BhThread *thread = data;
+
+  OBSERVE(start, thread->lowest);
+  return thread->func(thread->data);
+}
+
+BhThread *bh_thread_new(const char *name, BhLockRank lowest, BhThreadFunc func, gpointer data) {
   BhThread *thread;
 
   if (observer != NULL && observer->may_start_thread != NULL && !observer->may_start_thread(name)) return NULL;
-  native = g_thread_try_new(name, func, data, NULL);
-  if (native == NULL) return NULL;
   thread = g_new(BhThread, 1);
-  thread->native = native;
-  thread->name = g_strdup(name);
-  return thread;
+  *thread = (BhThread){NULL, g_strdup(name), lowest, func, data};
+  thread->native = g_thread_try_new(name, run_thread, thread, NULL);
+  if (thread->native != NULL) return thread;
+  g_free(thread->name);
+  g_free(thread);
+  return NULL;
 }
 
 gpointer bh_thread_join(BhThread *thread) {
   gpointer result;
 
-  OBSERVE(join, thread->name);
+  OBSERVE(join, thread->name, thread->lowest);
   result = g_thread_join(thread->native);
   g_free(thread->name);
   g_free(thread);

@@ -71,8 +71,9 @@ void bh_cond_broadcast(BhCond *cond);
 typedef struct BhThread BhThread;
 typedef gpointer (*BhThreadFunc)(gpointer data);
 
-/* Starts a thread. NULL: none can be had; nothing was started. name is copied. */
-BhThread *bh_thread_new(const char *name, BhThreadFunc func, gpointer data);
+/* Starts a thread. lowest: the thread takes no lock of a lower rank (lock-order holds it to that), so it may be waited for
+ * by whoever holds none but lower ones. NULL: no thread can be had; nothing was started. name is copied. */
+BhThread *bh_thread_new(const char *name, BhLockRank lowest, BhThreadFunc func, gpointer data);
 /* Waits for the thread's end and frees thread. Returns what func returned. */
 gpointer bh_thread_join(BhThread *thread);
 
@@ -102,8 +103,10 @@ typedef struct {
   void (*release)(const BhLockClass *lock_class, gconstpointer lock);
   /* is about to wait for a condition with mutex, which is released meanwhile */
   void (*wait)(const BhLockClass *lock_class, gconstpointer lock);
-  /* is about to wait for a thread's end */
-  void (*join)(const char *thread_name);
+  /* is a thread that begins, and will take no lock of a lower rank */
+  void (*start)(BhLockRank lowest);
+  /* is about to wait for the end of a thread that was begun with that rank */
+  void (*join)(const char *thread_name, BhLockRank lowest);
   /* FALSE: make as if no thread could be had (fault injection) */
   gboolean (*may_start_thread)(const char *thread_name);
 } BhSyncObserver;

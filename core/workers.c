@@ -52,7 +52,7 @@ gboolean bh_workers_post(BhWorkers *workers, BhWorkerFunc func, gpointer data) {
   bh_mutex_lock(&workers->lock);
   g_assert(!workers->closing);
   if (g_queue_get_length(&workers->jobs) == workers->idle) {
-    BhThread *thread = bh_thread_new(workers->name, work, workers);
+    BhThread *thread = bh_thread_new(workers->name, BH_RANK_SESSION_TABLE, work, workers);
     if (thread != NULL) {
       g_ptr_array_add(workers->threads, thread);
       workers->idle++;

@@ -24,7 +24,8 @@ BhWorkers *bh_workers_new(const char *name);
 /* Runs func(data) on a thread of its own. FALSE: no thread can be had; func will not run. */
 gboolean bh_workers_post(BhWorkers *workers, BhWorkerFunc func, gpointer data);
 
-/* Waits for every job, ends the threads, frees workers. Nobody may post any more. */
+/* Waits for every job, ends the threads, frees workers. Nobody may post any more; the caller holds no lock, as a job may
+ * take any. */
 void bh_workers_free(BhWorkers *workers);
 
 G_END_DECLS

@@ -249,3 +249,36 @@ bh_configure() {
 bh_build() {
   ninja -C "$BH_BUILD/$1"
 }
+
+# All that a script needs before it runs something: packages, sources, prefix, both builds. Wine runs then.
+bh_set_up() {
+  [[ -e $BH_BUILD/windows/build.ninja ]] || echo "The first time takes about three minutes."
+  BH_STEPS=8
+  bh_need_packages
+  bh_step "sources of GLib for Windows" bh_fetch_subprojects
+  bh_step "Wine prefix" bh_wine_prefix
+  bh_step "Wine" bh_wine_start
+  bh_step "configure native" bh_configure native
+  bh_step "configure for Windows" bh_configure windows
+  bh_step "build native" bh_build native
+  bh_step "build for Windows" bh_build windows
+}
+
+# ---- nothing left behind ----
+
+# Marks this shell and all it starts, also what Wine or a guest detaches, so that bh_processes_left finds them.
+bh_mark_processes() {
+  export BULKHEAD_MARK=$$.$RANDOM$RANDOM
+}
+
+# The marked processes that have not ended within five seconds, one a line: number and command. Not this shell's.
+bh_processes_left() {
+  local process number command
+  for process in /proc/[0-9]*; do
+    number=${process#/proc/}
+    [[ $number != "$$" && $number != "$BASHPID" ]] || continue
+    grep -qzxF "BULKHEAD_MARK=$BULKHEAD_MARK" "$process/environ" 2>/dev/null || continue
+    command=$(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) || continue
+    timeout 5 tail --pid="$number" -f /dev/null || echo "$number $command"
+  done
+}

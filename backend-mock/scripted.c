@@ -1,0 +1,175 @@
+#include "scripted.h"
+
+#include "guest/socket.h"
+
+#include "script-file.h"
+
+typedef struct {
+  BhMockHost *host;
+  char *path;
+
+  /* Set by load, before the script runs. */
+  BhScript *script;
+  BhScriptLog *log; /* NULL: it cannot be written */
+
+  BhMutex lock; /* guards what follows */
+  gboolean gone;
+  BhScriptRun *run;
+  GArray *reading; /* gintptr: sockets that a thread reads from, to be shut when the host is gone */
+} Scripted;
+
+static const BhLockClass scripted_class = {"mock-scripted", BH_RANK_LEAF, FALSE};
+
+/* ---- The port ------------------------------------------------------------------------------------------ */
+
+static BhResult port_call(gpointer data, const BhCall *call, BhCallReply *reply) {
+  return bh_mock_host_call(((Scripted *)data)->host, call, reply);
+}
+
+static BhResult port_plugin_error(gpointer data, const char *message) {
+  return bh_mock_host_plugin_error(((Scripted *)data)->host, message);
+}
+
+static void port_log(gpointer data, const char *line) {
+  Scripted *self = data;
+  if (self->log != NULL && !bh_mock_host_is_gone(self->host)) bh_script_log_append(self->log, line);
+}
+
+static char *port_user_name(gpointer data, const BhNotification *notification) {
+  (void)data;
+  return notification->token != 0 ? g_strdup(g_get_user_name()) : NULL;
+}
+
+static gpointer port_spawn(gpointer data, BhApartment apartment, void (*func)(gpointer data), gpointer func_data) {
+  (void)apartment;
+  return bh_mock_host_spawn(((Scripted *)data)->host, func, func_data);
+}
+
+static void port_join(gpointer data, gpointer thread) {
+  bh_mock_host_join(((Scripted *)data)->host, thread);
+}
+
+static void port_crash(gpointer data, BhCrash kind) {
+  static const char *const how[] = {
+      [BH_CRASH_NULL] = "access violation", [BH_CRASH_OVERFLOW] = "stack overflow",
+      [BH_CRASH_ABORT] = "abort",           [BH_CRASH_EXIT] = "exit code 0",
+      [BH_CRASH_THROW] = "C++ exception",   [BH_CRASH_ILLEGAL] = "illegal instruction",
+  };
+  bh_mock_host_crash(((Scripted *)data)->host, how[kind]);
+}
+
+/* FALSE: the host is gone, so there is no point in reading. */
+static gboolean begin_reading(Scripted *self, gintptr socket) {
+  gboolean gone;
+
+  bh_mutex_lock(&self->lock);
+  gone = self->gone;
+  if (!gone) g_array_append_val(self->reading, socket);
+  bh_mutex_unlock(&self->lock);
+  return !gone;
+}
+
+static void end_reading(Scripted *self, gintptr socket) {
+  bh_mutex_lock(&self->lock);
+  for (guint i = 0; i < self->reading->len; i++) {
+    if (g_array_index(self->reading, gintptr, i) != socket) continue;
+    g_array_remove_index_fast(self->reading, i);
+    break;
+  }
+  bh_mutex_unlock(&self->lock);
+}
+
+static char *port_read_all(gpointer data, BhResource *socket, gsize limit) {
+  Scripted *self = data;
+  char *text = NULL;
+  gsize length;
+
+  if (!begin_reading(self, socket->value)) return NULL;
+  bh_socket_end_writing(socket->value); /* no more input: cat and the like end then */
+  bh_socket_read_to_end(socket->value, limit, &text, &length);
+  end_reading(self, socket->value);
+  return text;
+}
+
+static const BhScriptPort port = {
+    .call = port_call,
+    .plugin_error = port_plugin_error,
+    .log = port_log,
+    .read_all = port_read_all,
+    .user_name = port_user_name,
+    .spawn = port_spawn,
+    .join = port_join,
+    .crash = port_crash,
+};
+
+/* ---- The plugin ---------------------------------------------------------------------------------------- */
+
+static void scripted_load(BhMockHost *host, BhLoadReply *reply, gpointer data) {
+  Scripted *self = data;
+  g_autofree char *folder = g_path_get_dirname(self->path);
+  BhScriptRun *run;
+  gboolean gone;
+
+  (void)host;
+  reply->result = bh_script_read(self->path, &self->script, &reply->cause);
+  if (BH_FAILED(reply->result)) return;
+  self->log = bh_script_log_open(self->path);
+  run = bh_script_run_new(self->script, &port, self, folder);
+
+  bh_mutex_lock(&self->lock);
+  self->run = run;
+  gone = self->gone;
+  bh_mutex_unlock(&self->lock);
+  if (gone) bh_script_end(run);
+
+  reply->hooks = bh_script_hooks(self->script);
+  bh_script_attach(run);
+  reply->result = bh_script_load(run, bh_contract_version);
+}
+
+static BhResult scripted_hook(BhMockHost *host, const BhNotification *notification, gpointer data) {
+  Scripted *self = data;
+
+  (void)host;
+  return bh_script_hook(self->run, notification); /* run: set by load, which came before */
+}
+
+static void scripted_gone(gpointer data) {
+  Scripted *self = data;
+  BhScriptRun *run;
+
+  bh_mutex_lock(&self->lock);
+  self->gone = TRUE;
+  run = self->run;
+  for (guint i = 0; i < self->reading->len; i++) bh_socket_shutdown(g_array_index(self->reading, gintptr, i));
+  bh_mutex_unlock(&self->lock);
+  if (run != NULL) bh_script_end(run);
+}
+
+static void scripted_destroy(gpointer data) {
+  Scripted *self = data;
+
+  g_clear_pointer(&self->run, bh_script_run_free);
+  g_clear_pointer(&self->script, bh_script_free);
+  g_clear_pointer(&self->log, bh_script_log_close);
+  g_array_unref(self->reading);
+  bh_mutex_clear(&self->lock);
+  g_free(self->path);
+  g_free(self);
+}
+
+BhMockPlugin bh_mock_scripted_plugin(BhMockHost *host, const char *path) {
+  Scripted *self = g_new0(Scripted, 1);
+
+  self->host = host;
+  self->path = g_strdup(path);
+  self->reading = g_array_new(FALSE, FALSE, sizeof(gintptr));
+  bh_mutex_init(&self->lock, &scripted_class);
+  return (BhMockPlugin){
+      .load = scripted_load,
+      .hook = scripted_hook,
+      .gone = scripted_gone,
+      .destroy = scripted_destroy,
+      .data = self,
+  };
+}

@@ -1,0 +1,118 @@
+#include "backend-win32/wire.h"
+
+#include "backend-win32/service/callback.h"
+#include "backend-win32/service/link.h"
+
+/* --- Starting a host ---------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  BhWin32Link *link;
+  char *cause;
+  BhResult result;
+} Start;
+
+static gboolean start_failed(Start *start, HRESULT status, const char *step) {
+  g_autofree char *words = NULL;
+
+  if (SUCCEEDED(status)) return FALSE;
+  words = bh_wire_error_words(status);
+  start->result = status;
+  start->cause = g_strdup_printf("%s: %s", step, words);
+  return TRUE;
+}
+
+/* Activation and handshake. In the multithreaded apartment: what a callback object is marshalled from decides which
+ * thread its calls come on, and a single-threaded apartment's would wait for its message loop. */
+static void activate(gpointer data) {
+  Start *start = data;
+  BhWin32Link *link = start->link;
+  HRESULT status = CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER, &IID_IWslPluginHost,
+                                    (void **)&link->host);
+
+  if (start_failed(start, status, "the host could not be activated")) return;
+  status = IWslPluginHost_Attach(link->host, bh_callback_interface(link->callback));
+  if (SUCCEEDED(status) && link->process.pid == 0) status = E_ACCESSDENIED; /* it never said hello */
+  start_failed(start, status, "the host could not be attached");
+}
+
+static BhResult start(BhBackend *backend, const BhPluginSpec *spec, const BhLinkEvents *events, gpointer data,
+                      BhLink **link, char **cause) {
+  Start start = {.link = bh_win32_link_new((BhWin32Backend *)backend, spec, events, data)};
+  HRESULT status = bh_apartment_run(activate, &start);
+
+  *link = NULL;
+  if (!start_failed(&start, status, "no thread could be had") && BH_SUCCEEDED(start.result) &&
+      !bh_win32_link_watch(start.link))
+    start_failed(&start, bh_wire_error(GetLastError()), "the host's process could not be watched");
+  if (BH_SUCCEEDED(start.result)) {
+    *link = &start.link->base;
+    return BH_OK;
+  }
+  bh_win32_link_release(&start.link->base);
+  if (cause != NULL)
+    *cause = start.cause;
+  else
+    g_free(start.cause);
+  return start.result;
+}
+
+const BhBackendClass bh_backend_win32_class = {
+    .name = "win32",
+    .start = start,
+    .load = bh_win32_link_load,
+    .notify = bh_win32_link_notify,
+    .kill = bh_win32_link_kill,
+    .release = bh_win32_link_release,
+    .pid = bh_win32_link_pid,
+};
+
+/* --- The backend -------------------------------------------------------------------------------------------------- */
+
+/* Who may call us back is who COM's default says: this user, SYSTEM and administrators; which process, the callback
+ * object checks. Whom we call learns who we are, and may not act as us. */
+static HRESULT secure(void) {
+  HRESULT status = CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
+                                        NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
+  return status == RPC_E_TOO_LATE ? S_OK : status; /* the embedder has chosen its own */
+}
+
+BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause) {
+  BhWin32Backend *self = g_new0(BhWin32Backend, 1);
+  const char *step = "COM could not be set up";
+  WSADATA winsock;
+  HRESULT status;
+
+  self->base.class = &bh_backend_win32_class;
+  self->host_path = bh_wire_full_path(settings->host_path);
+  status = bh_apartment_keep(&self->apartment);
+  if (SUCCEEDED(status)) status = secure();
+  if (SUCCEEDED(status)) {
+    step = "Winsock could not be started";
+    status = HRESULT_FROM_WIN32((DWORD)WSAStartup(MAKEWORD(2, 2), &winsock));
+  }
+  if (SUCCEEDED(status)) {
+    step = "the hosts' job could not be made";
+    self->job = bh_host_process_job();
+    if (self->job != NULL) return &self->base;
+    status = bh_wire_error(GetLastError());
+    WSACleanup();
+  }
+  if (cause != NULL) {
+    g_autofree char *words = bh_wire_error_words(status);
+    *cause = g_strdup_printf("%s: %s", step, words);
+  }
+  if (self->apartment != NULL) bh_apartment_let_go(self->apartment);
+  g_free(self->host_path);
+  g_free(self);
+  return NULL;
+}
+
+void bh_backend_win32_free(BhBackend *backend) {
+  BhWin32Backend *self = (BhWin32Backend *)backend;
+
+  CloseHandle(self->job);
+  WSACleanup();
+  bh_apartment_let_go(self->apartment);
+  g_free(self->host_path);
+  g_free(self);
+}

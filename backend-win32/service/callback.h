@@ -1,0 +1,32 @@
+/* callback.h: the object through which a host talks to the service.
+ *
+ * It is a gate in front of its link. Every call is let in or turned away on the thread it comes on:
+ *
+ *   from another process than the link's      E_ACCESSDENIED
+ *   the link is dead, or being released       E_UNEXPECTED
+ *
+ * and closing it waits until those that were let in have left. COM may keep the object for as long as it likes (Wine
+ * keeps a dead client's references for ever): after close it refers to nothing. */
+#pragma once
+
+#include "backend-win32/service/link.h"
+
+G_BEGIN_DECLS
+
+/* One reference, the caller's. */
+BhCallback *bh_callback_new(BhWin32Link *link);
+
+IWslPluginHostCallback *bh_callback_interface(BhCallback *self);
+
+/* Waits until no call is inside. For a link whose state turns new ones away. */
+void bh_callback_drain(BhCallback *self);
+
+/* The service has done with the host: its Goodbye returns. */
+void bh_callback_farewell(BhCallback *self);
+
+/* Lets nobody in any more, waits for those inside, and takes the object away from other processes. */
+void bh_callback_close(BhCallback *self);
+
+void bh_callback_unref(BhCallback *self);
+
+G_END_DECLS

@@ -1,0 +1,29 @@
+/* init-protocol.h: between the agent and a sandbox's init, over a SOCK_SEQPACKET pair of descriptors.
+ *
+ *     init ── READY ────────────────────▶ agent      once; the kernel adds init's PID as the agent sees it
+ *          ◀───────────── RUN (+2 fds) ──
+ *          ── STARTED or FAILED ────────▶
+ *          ── EXITED ───────────────────▶            after STARTED, when that process ends
+ *
+ * A packet is one struct, so none is ever half there. RUN carries two descriptors: a memory file that holds the
+ * path and the whole argv, each ended by a NUL, and the socket that becomes stdin and stdout. It is plain C, as
+ * init is. */
+#pragma once
+
+#include <stdint.h>
+
+/* init's descriptors at its start; 0 and 1 are /dev/null, and 2 tells the agent what bwrap or init complain of. */
+#define INIT_CONTROL_FD 3 /* to the agent */
+#define INIT_LOG_FD     4 /* becomes the stderr of what it runs */
+#define INIT_SELF_FD    5 /* itself, as bwrap executes it: /proc/self/fd/5 */
+
+enum { INIT_READY = 1, INIT_RUN, INIT_STARTED, INIT_FAILED, INIT_EXITED };
+
+typedef struct {
+  uint32_t kind;
+  uint32_t id;            /* RUN's, in all that is said about it */
+  int32_t value;          /* FAILED: errno; EXITED: status as wait(2) has it; RUN: 1 if it is the last one: then
+                           * init ends when no process is left */
+  uint32_t pid;           /* STARTED: as the sandbox sees it */
+  uint64_t pid_namespace; /* READY: the inode's number */
+} InitPacket;

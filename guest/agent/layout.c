@@ -1,0 +1,146 @@
+#include "guest/agent/layout.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+AgentMount *agent_mount_new(const char *host_path, const char *guest_path, gboolean read_only) {
+  AgentMount *mount = g_new(AgentMount, 1);
+
+  mount->host_path = g_strdup(host_path);
+  mount->guest_path = g_strdup(guest_path);
+  mount->read_only = read_only;
+  return mount;
+}
+
+void agent_mount_free(AgentMount *mount) {
+  g_free(mount->host_path);
+  g_free(mount->guest_path);
+  g_free(mount);
+}
+
+static gboolean is_folder(const char *path) {
+  struct stat found;
+
+  return stat(path, &found) == 0 && S_ISDIR(found.st_mode);
+}
+
+/* Whether path is folder or lies in it. */
+static gboolean is_below(const char *path, const char *folder) {
+  gsize length = strlen(folder);
+
+  if (strcmp(folder, "/") == 0) return TRUE;
+  return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+/* The deepest folder that exists on the machine and is path or above it. */
+static char *existing_folder(const char *path) {
+  char *folder = g_strdup(path);
+
+  while (strcmp(folder, "/") != 0 && !is_folder(folder)) {
+    char *parent = g_path_get_dirname(folder);
+
+    g_free(folder);
+    folder = parent;
+  }
+  return folder;
+}
+
+char *agent_layout_mount_point(const char *path) {
+  g_autofree char *lexical = NULL, *exists = NULL, *real = NULL, *point = NULL;
+
+  if (path[0] != '/') return NULL;
+  lexical = g_canonicalize_filename(path, "/");
+  /* Two slashes at the front mean something in POSIX, and GLib keeps them. */
+  if (lexical[0] == '/' && lexical[1] == '/') memmove(lexical, lexical + 1, strlen(lexical));
+  exists = existing_folder(lexical);
+  real = realpath(exists, NULL);
+  if (real == NULL) return NULL;
+  point = g_build_filename(real, lexical + strlen(exists), NULL);
+  if (g_str_has_suffix(point, "/")) point[strlen(point) - 1] = '\0';
+  return point[0] != '\0' ? g_steal_pointer(&point) : NULL;
+}
+
+static void add(GPtrArray *arguments, const char *option, const char *first, const char *second) {
+  g_ptr_array_add(arguments, g_strdup(option));
+  if (first != NULL) g_ptr_array_add(arguments, g_strdup(first));
+  if (second != NULL) g_ptr_array_add(arguments, g_strdup(second));
+}
+
+/* The folders that every sandbox has of its own. */
+static gboolean is_own(const char *path) {
+  return is_below(path, "/proc") || is_below(path, "/dev") || is_below(path, "/tmp");
+}
+
+/* Makes folder an empty writable one, with all that it holds on the machine bound again. */
+static void open_folder(GPtrArray *arguments, const char *folder) {
+  g_autoptr(GDir) directory = g_dir_open(folder, 0, NULL);
+  const char *name;
+
+  add(arguments, "--tmpfs", folder, NULL);
+  while (directory != NULL && (name = g_dir_read_name(directory)) != NULL) {
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autofree char *target = g_file_read_link(path, NULL);
+
+    if (is_own(path)) continue;
+    if (target != NULL)
+      add(arguments, "--symlink", target, path);
+    else
+      add(arguments, "--ro-bind-try", path, path);
+  }
+}
+
+static gint compare_paths(gconstpointer left, gconstpointer right) {
+  return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* The folders that must be opened, each above those within it. Not the ones inside another mount: what is
+ * writable there is that mount's business. */
+static GPtrArray *folders_to_open(GPtrArray *mounts) {
+  GPtrArray *folders = g_ptr_array_new_with_free_func(g_free);
+
+  g_ptr_array_add(folders, g_strdup("/"));
+  for (guint i = 0; mounts != NULL && i < mounts->len; i++) {
+    const char *path = ((AgentMount *)mounts->pdata[i])->guest_path;
+    gboolean inside = is_own(path);
+    g_autofree char *folder = NULL;
+
+    for (guint j = 0; j < i && !inside; j++) inside = is_below(path, ((AgentMount *)mounts->pdata[j])->guest_path);
+    if (inside) continue;
+    folder = existing_folder(path);
+    if (strcmp(folder, path) != 0 && !g_ptr_array_find_with_equal_func(folders, folder, g_str_equal, NULL))
+      g_ptr_array_add(folders, g_steal_pointer(&folder));
+  }
+  g_ptr_array_sort(folders, compare_paths);
+  return folders;
+}
+
+static void add_own_folders(GPtrArray *arguments) {
+  add(arguments, "--proc", "/proc", NULL);
+  add(arguments, "--dev", "/dev", NULL);
+}
+
+void agent_layout_machine(GPtrArray *arguments, GPtrArray *mounts, gboolean strict, const char *tmp) {
+  g_autoptr(GPtrArray) folders = folders_to_open(mounts);
+
+  for (guint i = 0; i < folders->len; i++) open_folder(arguments, folders->pdata[i]);
+  add_own_folders(arguments);
+  if (tmp != NULL)
+    add(arguments, "--bind", tmp, "/tmp");
+  else
+    add(arguments, "--tmpfs", "/tmp", NULL);
+  for (guint i = 0; mounts != NULL && i < mounts->len; i++) {
+    const AgentMount *mount = mounts->pdata[i];
+    gboolean must = strict && i + 1 == mounts->len;
+
+    add(arguments, mount->read_only ? (must ? "--ro-bind" : "--ro-bind-try") : (must ? "--bind" : "--bind-try"),
+        mount->host_path, mount->guest_path);
+  }
+  /* With all mount points made, what was opened is as read-only as the rest of the machine. */
+  for (guint i = 0; i < folders->len; i++)
+    if (strcmp(folders->pdata[i], "/") != 0) add(arguments, "--remount-ro", folders->pdata[i], NULL);
+}
+
+void agent_layout_folder(GPtrArray *arguments, const char *root) {
+  add(arguments, "--bind", root, "/");
+  add_own_folders(arguments);
+}

@@ -1,0 +1,42 @@
+/* client.h: a guest that is real: each VM is a bulkhead-agent (guest/agent), a native Linux program.
+ *
+ *   BhGuest *guest = bh_guest_agent_new("/usr/libexec/bulkhead/bulkhead-agent");
+ *   guest->class->vm_create(guest, …);
+ *   bh_guest_agent_free(guest);
+ *
+ * For Linux, and for Windows programs under Wine, where the agent is started by CreateProcess and host paths are
+ * translated. On Windows itself there is nothing to start it with: vm_create fails with E_NOTIMPL. What a BhResult
+ * cannot say (why no VM can be, which errno an execution met) goes to the log, domain "bulkhead-guest".
+ *
+ * One thread per VM reads its control channel (guest/protocol.h); callers send by themselves and wait for that
+ * thread to bring the answer:
+ *
+ *     caller                         reader                     agent
+ *       │ EXECUTE ────────────────────────────────────────────▶ │
+ *       │ waits                        │ ◀─────────── CONNECT ── │
+ *       │ ◀─────────────────────────── │                         │
+ *       │ connects, says the token ────────────────────────────▶ │
+ *       │ waits                        │ ◀────────────── DONE ── │
+ *       │ ◀─────────────────────────── │
+ *     returns the connection           │ end of stream: all that wait get E_NOT_VALID_STATE; then events->died
+ *
+ * vm_destroy ends the sending direction, and waits for the reader to see the stream's end, which comes when the
+ * agent has ended everything. An agent that does not come to an end gets BH_GUEST_END_SECONDS, and is then left to
+ * itself. */
+#pragma once
+
+#include "core/guest.h"
+
+G_BEGIN_DECLS
+
+#define BH_GUEST_START_SECONDS 30 /* until the agent has said hello; then vm_create fails with ERROR_TIMEOUT */
+#define BH_GUEST_END_SECONDS   30
+
+/* agent_path: the program, as the platform spells paths; under Wine a Linux path (beginning with /) is understood,
+ * too. bulkhead-init must lie beside it. Whether it is there shows at vm_create. */
+BhGuest *bh_guest_agent_new(const char *agent_path);
+
+/* All its VMs must be destroyed. */
+void bh_guest_agent_free(BhGuest *guest);
+
+G_END_DECLS

@@ -1,0 +1,33 @@
+/* memory.h: a guest without a Linux, for tests and for machines that have none.
+ *
+ *   BhGuest *guest = bh_guest_memory_new();
+ *   guest->class->vm_create(guest, …);
+ *   guest->class->mount(vm, folder, "/data", TRUE, NULL);
+ *   guest->class->execute(vm, BH_ROOT_NAMESPACE, "/bin/cat", (const char *[]){ "cat", "/data/file", NULL }, &socket);
+ *
+ * There is a table of mounts, of which the longest that fits a path counts; the files in it are the host's. There
+ * are instances, which are numbers: each has an init pid of its own, and runs the same programs on the same files.
+ * And there are these programs, each a thread with its end of a socket pair:
+ *
+ *   /bin/cat [FILE…]   the files, or what comes on stdin     /bin/true
+ *   /bin/echo WORD…    the words                             /bin/false
+ *
+ * Anything else cannot be executed. What they complain of goes to the log, domain "bulkhead-guest". Stopping an
+ * instance, or the VM, ends programs that wait for stdin or for somebody to read. Threading and results as
+ * core/guest.h has them; one more thread per VM waits to tell of its death. */
+#pragma once
+
+#include "core/guest.h"
+
+G_BEGIN_DECLS
+
+BhGuest *bh_guest_memory_new(void);
+
+/* All its VMs must be destroyed. */
+void bh_guest_memory_free(BhGuest *guest);
+
+/* Makes a VM die: programs end, every function returns E_NOT_VALID_STATE, events->died is called, on another
+ * thread. Any thread; a second time does nothing. */
+void bh_guest_memory_kill_vm(BhVm *vm);
+
+G_END_DECLS

@@ -1,0 +1,51 @@
+/* gate.h: lets a test decide when a thread goes on, and learn when it got somewhere.
+ *
+ *   bh_gate_open(&gate)     once; from then on
+ *   bh_gate_pass(&gate)     returns at once; until then it waits
+ *
+ * bh_watch_waits makes a gate open when the calling thread's process sees a thread begin to wait with a lock of that
+ * class: the way to know that a call *is queued* without asking again and again. It takes the sync observer's place, so
+ * lock-order is off in such a test. */
+#pragma once
+
+#include "core/sync.h"
+
+typedef struct {
+  GMutex lock;
+  GCond opened;
+  guint passes; /* how many may still pass; G_MAXUINT: all */
+} BhGate;
+
+static inline void bh_gate_init(BhGate *gate) {
+  g_mutex_init(&gate->lock);
+  g_cond_init(&gate->opened);
+  gate->passes = 0;
+}
+
+static inline void bh_gate_clear(BhGate *gate) {
+  g_cond_clear(&gate->opened);
+  g_mutex_clear(&gate->lock);
+}
+
+/* All may pass from now on. */
+static inline void bh_gate_open(BhGate *gate) {
+  g_mutex_lock(&gate->lock);
+  gate->passes = G_MAXUINT;
+  g_cond_broadcast(&gate->opened);
+  g_mutex_unlock(&gate->lock);
+}
+
+/* One more may pass. */
+static inline void bh_gate_let_one(BhGate *gate) {
+  g_mutex_lock(&gate->lock);
+  if (gate->passes < G_MAXUINT) gate->passes++;
+  g_cond_broadcast(&gate->opened);
+  g_mutex_unlock(&gate->lock);
+}
+
+static inline void bh_gate_pass(BhGate *gate) {
+  g_mutex_lock(&gate->lock);
+  while (gate->passes == 0) g_cond_wait(&gate->opened, &gate->lock);
+  if (gate->passes < G_MAXUINT) gate->passes--;
+  g_mutex_unlock(&gate->lock);
+}

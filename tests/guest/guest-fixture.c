@@ -1,0 +1,158 @@
+#include "guest-fixture.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#ifdef G_OS_WIN32
+#include <winsock2.h>
+#include <windows.h>
+#endif
+
+#include "core/sync.h"
+#include "guest/client.h"
+#include "guest/memory.h"
+#include "guest/socket.h"
+
+#define OUTPUT_LIMIT (16u * 1024u * 1024u)
+
+static const BhLockClass deaths_class = {.name = "test-deaths", .rank = BH_RANK_LEAF};
+static BhMutex deaths_lock;
+static BhCond died;
+
+static void on_died(gpointer data) {
+  bh_mutex_lock(&deaths_lock);
+  ((GuestFixture *)data)->deaths++;
+  bh_cond_broadcast(&died);
+  bh_mutex_unlock(&deaths_lock);
+}
+
+static const BhVmEvents vm_events = {.died = on_died};
+
+gboolean guest_test_has_agent(void) {
+#ifdef G_OS_WIN32
+  /* Windows itself starts no Linux program. */
+  if (GetProcAddress(GetModuleHandleW(L"kernel32.dll"), "wine_get_unix_file_name") == NULL) return FALSE;
+#endif
+  return g_getenv("BULKHEAD_AGENT") != NULL;
+}
+
+static void set_up(GuestFixture *fixture, gconstpointer guest) {
+  BhVmSettings settings = {0};
+
+  if (deaths_lock.class == NULL) {
+    bh_mutex_init(&deaths_lock, &deaths_class);
+    bh_cond_init(&died);
+  }
+  fixture->real = strcmp(guest, "agent") == 0;
+  fixture->guest = fixture->real ? bh_guest_agent_new(g_getenv("BULKHEAD_AGENT")) : bh_guest_memory_new();
+  fixture->folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL);
+  g_assert_nonnull(fixture->folder);
+  g_assert_cmpint(fixture->guest->class->vm_create(fixture->guest, &settings, &vm_events, fixture, &fixture->vm),
+                  ==, BH_OK);
+}
+
+void guest_vm_destroy(GuestFixture *fixture) {
+  fixture->vm->class->vm_destroy(fixture->vm);
+  fixture->vm = NULL;
+}
+
+void guest_remove_folder(const char *path) {
+  g_autoptr(GDir) folder = g_dir_open(path, 0, NULL);
+  const char *name;
+
+  while (folder != NULL && (name = g_dir_read_name(folder)) != NULL) {
+    g_autofree char *inside = g_build_filename(path, name, NULL);
+
+    guest_remove_folder(inside);
+  }
+  g_remove(path);
+}
+
+static void tear_down(GuestFixture *fixture, gconstpointer guest) {
+  (void)guest;
+  if (fixture->vm != NULL) guest_vm_destroy(fixture);
+  if (fixture->real)
+    bh_guest_agent_free(fixture->guest);
+  else
+    bh_guest_memory_free(fixture->guest);
+  guest_remove_folder(fixture->folder);
+  g_free(fixture->folder);
+}
+
+void guest_test_add(const char *guest, const char *name, GuestTest test) {
+  g_autofree char *path = g_strdup_printf("/guest/%s/%s", guest, name);
+
+  g_test_add(path, GuestFixture, guest, set_up, test, tear_down);
+}
+
+void guest_write(GuestFixture *fixture, const char *name, const char *contents) {
+  g_autofree char *path = g_build_filename(fixture->folder, name, NULL);
+
+  g_assert_true(g_file_set_contents(path, contents, -1, NULL));
+}
+
+void guest_mount(GuestFixture *fixture, const char *linux_path, gboolean read_only) {
+  g_assert_cmpint(fixture->vm->class->mount(fixture->vm, fixture->folder, linux_path, read_only, "test"), ==,
+                  BH_OK);
+}
+
+char *guest_run_argv(GuestFixture *fixture, guint32 instance, const char *const *argv, const char *input) {
+  BhResource socket = {0};
+  char *output;
+  gsize length;
+
+  g_assert_cmphex((guint32)fixture->vm->class->execute(fixture->vm, instance, argv[0], argv, &socket), ==, BH_OK);
+  if (input != NULL) g_assert_true(bh_socket_write_all(socket.value, input, strlen(input)));
+  bh_socket_end_writing(socket.value);
+  g_assert_cmpint(bh_socket_read_to_end(socket.value, OUTPUT_LIMIT, &output, &length), ==, BH_OK);
+  g_assert_cmpuint(length, ==, strlen(output));
+  bh_resource_clear(&socket);
+  return output;
+}
+
+char *guest_run(GuestFixture *fixture, guint32 instance, const char *command, const char *input) {
+  g_auto(GStrv) argv = g_strsplit(command, " ", -1);
+
+  return guest_run_argv(fixture, instance, (const char *const *)argv, input);
+}
+
+BhResult guest_try(GuestFixture *fixture, guint32 instance, const char *command) {
+  g_auto(GStrv) argv = g_strsplit(command, " ", -1);
+  BhResource socket = {0};
+  BhResult result = fixture->vm->class->execute(fixture->vm, instance, argv[0] != NULL ? argv[0] : "",
+                                                (const char *const *)argv, &socket);
+
+  if (BH_FAILED(result)) g_assert_null(socket.close);
+  bh_resource_clear(&socket);
+  return result;
+}
+
+BhResource guest_start_cat(GuestFixture *fixture, guint32 instance) {
+  BhResource socket = {0};
+  char letter = 0;
+
+  g_assert_cmpint(fixture->vm->class->execute(fixture->vm, instance, "/bin/cat", NULL, &socket), ==, BH_OK);
+  g_assert_true(bh_socket_write_all(socket.value, "x", 1));
+  g_assert_cmpint(bh_socket_read(socket.value, &letter, 1), ==, 1);
+  g_assert_cmpint(letter, ==, 'x');
+  return socket;
+}
+
+BhInstance guest_start_instance(GuestFixture *fixture, char *root) {
+  BhDistribution distribution = {.name = (char *)"Debian", .root = root};
+  BhInstance instance = {0};
+
+  g_assert_cmpint(fixture->vm->class->instance_start(fixture->vm, &distribution, &instance), ==, BH_OK);
+  g_assert_cmpuint(instance.number, !=, BH_ROOT_NAMESPACE);
+  g_assert_cmpuint(instance.init_pid, !=, 0);
+  g_assert_cmpuint(instance.pid_namespace, !=, 0);
+  return instance;
+}
+
+void guest_await_death(GuestFixture *fixture) {
+  gint64 deadline = bh_clock_now() + 30 * G_USEC_PER_SEC;
+
+  bh_mutex_lock(&deaths_lock);
+  while (fixture->deaths == 0) g_assert_true(bh_cond_wait_until(&died, &deaths_lock, deadline));
+  bh_mutex_unlock(&deaths_lock);
+}

@@ -1,0 +1,193 @@
+/* The agent as the protocol shows it: what the client keeps for itself, and what only somebody who does not keep to the
+ * protocol meets. Native only. */
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "guest/socket.h"
+#include "raw-agent.h"
+
+static void without_bubblewrap_it_says_so(void) {
+  g_auto(BhGuestMessage) failed = {0};
+  RawAgent agent;
+
+  raw_start(&agent, NULL, "/nowhere");
+  failed = raw_hear(&agent);
+  g_assert_cmpuint(failed.type, ==, BH_GUEST_FAILED);
+  g_assert_cmpint(failed.error, ==, ENOENT);
+  g_assert_nonnull(strstr(failed.text, "bubblewrap"));
+  raw_await_end(&agent);
+}
+
+/* ---- those who do not keep to the protocol ---- */
+
+static void a_wrong_token_closes_that_connection_only(void) {
+  char *arguments[] = {(char *)"/bin/cat", NULL};
+  guint8 wrong[BH_GUEST_TOKEN_SIZE];
+  g_auto(BhGuestMessage) connect = {0};
+  BhResource stranger, silent, second, ours;
+  RawAgent agent;
+  char letter;
+
+  raw_start_ready(&agent);
+  connect = raw_execute(&agent, 7, arguments);
+  memcpy(wrong, connect.token, sizeof wrong);
+  wrong[15] ^= 1;
+  silent = raw_connect(&agent, NULL);
+  stranger = raw_connect(&agent, wrong);
+  g_assert_cmpint(bh_socket_read(stranger.value, &letter, 1), <=, 0);
+  ours = raw_connect(&agent, connect.token);
+  raw_await(&agent, 7, BH_GUEST_DONE);
+  second = raw_connect(&agent, connect.token); /* it was good once */
+  g_assert_cmpint(bh_socket_read(second.value, &letter, 1), <=, 0);
+  bh_socket_write_all(ours.value, "x", 1);
+  g_assert_cmpint(bh_socket_read(ours.value, &letter, 1), ==, 1);
+  bh_resource_clear(&stranger);
+  bh_resource_clear(&second);
+  bh_resource_clear(&ours);
+  bh_resource_clear(&silent);
+  raw_end(&agent);
+}
+
+static void of_too_many_silent_connections_the_oldest_goes(void) {
+  char *arguments[] = {(char *)"/bin/cat", NULL};
+  g_auto(BhGuestMessage) connect = {0};
+  BhResource silent[100], ours;
+  RawAgent agent;
+  char letter;
+
+  raw_start_ready(&agent);
+  for (guint i = 0; i < G_N_ELEMENTS(silent); i++) silent[i] = raw_connect(&agent, NULL);
+  connect = raw_execute(&agent, 1, arguments);
+  ours = raw_connect(&agent, connect.token);
+  raw_await(&agent, 1, BH_GUEST_DONE);
+  g_assert_cmpint(bh_socket_read(silent[0].value, &letter, 1), <=, 0);
+  g_assert_cmpuint(raw_count_descriptors(raw_child_of(agent.guard)), <, 64 + 32);
+  for (guint i = 0; i < G_N_ELEMENTS(silent); i++) bh_resource_clear(&silent[i]);
+  bh_resource_clear(&ours);
+  raw_end(&agent);
+}
+
+static void whoever_says_nothing_is_closed_in_time(void) {
+  char *arguments[] = {(char *)"/bin/cat", NULL};
+  g_auto(BhGuestMessage) connect = {0}, failed = {0};
+  BhResource silent, slow;
+  RawAgent agent;
+  char letter;
+
+  raw_start_ready(&agent);
+  connect = raw_execute(&agent, 1, arguments);
+  silent = raw_connect(&agent, NULL);
+  slow = raw_connect(&agent, NULL);
+  bh_socket_write_all(slow.value, connect.token, BH_GUEST_TOKEN_SIZE - 1);
+  g_assert_cmpint(bh_socket_read(silent.value, &letter, 1), <=, 0);
+  g_assert_cmpint(bh_socket_read(slow.value, &letter, 1), <=, 0);
+  failed = raw_await(&agent, 1, BH_GUEST_FAILED); /* and nobody came for the execution */
+  g_assert_cmpint(failed.error, ==, ETIMEDOUT);
+  bh_resource_clear(&silent);
+  bh_resource_clear(&slow);
+  raw_end(&agent);
+}
+
+static void what_is_malformed_ends_the_vm(void) {
+  static const guint32 oversized[] = {0xFFFFFFFFu, BH_GUEST_MOUNT, 1}, unknown[] = {0, 4711, 1},
+                       wrong_way[] = {8, BH_GUEST_HELLO, 1};
+  static const guint32 *const headers[] = {oversized, unknown, wrong_way};
+
+  for (guint i = 0; i < G_N_ELEMENTS(headers); i++) {
+    RawAgent agent;
+
+    raw_start_ready(&agent);
+    raw_say_bytes(&agent, headers[i], 12);
+    raw_await_end(&agent);
+  }
+}
+
+static void errno_of_what_cannot_be_executed_is_told(void) {
+  static const struct {
+    const char *path;
+    int error;
+  } cases[] = {{"/bin/missing", ENOENT}, {"/etc", EACCES}, {"/etc/passwd", EACCES}, {"/etc/passwd/x", ENOTDIR}};
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+    char *arguments[] = {(char *)cases[i].path, NULL};
+    g_auto(BhGuestMessage) connect = raw_execute(&agent, 100 + i, arguments), failed = {0};
+    BhResource data = raw_connect(&agent, connect.token);
+
+    failed = raw_await(&agent, 100 + i, BH_GUEST_FAILED);
+    g_assert_cmpuint(failed.failure, ==, BH_GUEST_NO_EXEC);
+    g_assert_cmpint(failed.error, ==, cases[i].error);
+    bh_resource_clear(&data);
+  }
+  raw_end(&agent);
+}
+
+static void a_process_that_ends_is_told(void) {
+  char *arguments[] = {(char *)"/bin/sh", (char *)"-c", (char *)"exit 42", NULL};
+  g_auto(BhGuestMessage) connect = {0}, exited = {0};
+  BhResource data;
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  connect = raw_execute(&agent, 9, arguments);
+  data = raw_connect(&agent, connect.token);
+  exited = raw_await(&agent, 9, BH_GUEST_EXITED);
+  g_assert_true(WIFEXITED(exited.status));
+  g_assert_cmpint(WEXITSTATUS(exited.status), ==, 42);
+  bh_resource_clear(&data);
+  raw_end(&agent);
+}
+
+static void it_works_without_privileges(void) {
+  static const char *const nobody[] = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", NULL};
+  char *arguments[] = {(char *)"/usr/bin/id", (char *)"-u", NULL};
+  g_autofree char *reachable = g_strdup_printf("setpriv --reuid=65534 --regid=65534 --clear-groups test -x '%s'",
+                                               g_getenv("BULKHEAD_AGENT"));
+  g_auto(BhGuestMessage) hello = {0}, connect = {0};
+  g_autofree char *output = NULL;
+  BhResource data;
+  RawAgent agent;
+  gsize length;
+  int status;
+
+  if (geteuid() != 0) {
+    g_test_skip("not root: then all the others show it");
+    return;
+  }
+  if (!g_spawn_command_line_sync(reachable, NULL, NULL, &status, NULL) || status != 0) {
+    g_test_skip("no setpriv here, or the agent lies where only root can reach it");
+    return;
+  }
+  raw_start(&agent, nobody, NULL);
+  hello = raw_hear(&agent);
+  if (hello.type == BH_GUEST_FAILED && strstr(hello.text, "ermi") != NULL) {
+    g_test_skip(hello.text); /* user namespaces are forbidden on this machine */
+    raw_await_end(&agent);
+    return;
+  }
+  g_assert_cmpuint(hello.type, ==, BH_GUEST_HELLO);
+  agent.port = (guint16)hello.port;
+  connect = raw_execute(&agent, 1, arguments);
+  data = raw_connect(&agent, connect.token);
+  g_assert_cmpint(bh_socket_read_to_end(data.value, 100, &output, &length), ==, BH_OK);
+  g_assert_cmpstr(output, ==, "65534\n");
+  bh_resource_clear(&data);
+  raw_end(&agent);
+}
+
+int main(int argc, char **argv) {
+  g_test_init(&argc, &argv, NULL);
+#define ADD(name, test) g_test_add_func("/guest/raw-agent/" name, test)
+  ADD("without-bubblewrap-it-says-so", without_bubblewrap_it_says_so);
+  ADD("a-wrong-token-closes-that-connection-only", a_wrong_token_closes_that_connection_only);
+  ADD("of-too-many-silent-connections-the-oldest-goes", of_too_many_silent_connections_the_oldest_goes);
+  ADD("whoever-says-nothing-is-closed-in-time", whoever_says_nothing_is_closed_in_time);
+  ADD("what-is-malformed-ends-the-vm", what_is_malformed_ends_the_vm);
+  ADD("errno-of-what-cannot-be-executed-is-told", errno_of_what_cannot_be_executed_is_told);
+  ADD("a-process-that-ends-is-told", a_process_that_ends_is_told);
+  ADD("it-works-without-privileges", it_works_without_privileges);
+  return g_test_run();
+}

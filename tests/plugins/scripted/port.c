@@ -1,0 +1,167 @@
+#include "plugin.h"
+
+#include "core/sync.h"
+#include "guest/socket.h"
+
+#include <objbase.h>
+#include <stdlib.h>
+
+static wchar_t *wide(const char *text) {
+  return text != NULL ? (wchar_t *)g_utf8_to_utf16(text, -1, NULL, NULL, NULL) : NULL;
+}
+
+/* ---- Calls --------------------------------------------------------------------------------------------- */
+
+/* A socket as the reply's resource. The calls leave INVALID_SOCKET where they fail. */
+static void take_socket(BhCallReply *reply, SOCKET socket) {
+  if (socket != INVALID_SOCKET) reply->resource = bh_socket_resource((gintptr)socket);
+}
+
+static void mount_folder(const BhCall *call, BhCallReply *reply) {
+  g_autofree wchar_t *host_path = wide(call->host_path);
+  g_autofree wchar_t *linux_path = wide(call->linux_path);
+  g_autofree wchar_t *name = wide(call->name);
+
+  reply->result = plugin_api->MountFolder(call->session, host_path, linux_path, call->read_only, name);
+}
+
+static void execute(const BhCall *call, BhCallReply *reply) {
+  SOCKET socket = INVALID_SOCKET;
+
+  reply->result = plugin_api->ExecuteBinary(call->session, call->path, (LPCSTR *)call->arguments, &socket);
+  take_socket(reply, socket);
+}
+
+static void execute_in(const BhCall *call, BhCallReply *reply) {
+  const GUID *distribution = (const GUID *)(gconstpointer)&call->distribution;
+  SOCKET socket = INVALID_SOCKET;
+
+  reply->result = plugin_api->ExecuteBinaryInDistribution(call->session, distribution, call->path,
+                                                          (LPCSTR *)call->arguments, &socket);
+  take_socket(reply, socket);
+}
+
+static void (*const calls[BH_API_COUNT])(const BhCall *call, BhCallReply *reply) = {
+    [BH_API_MOUNT_FOLDER] = mount_folder,
+    [BH_API_EXECUTE_BINARY] = execute,
+    [BH_API_EXECUTE_BINARY_IN_DISTRIBUTION] = execute_in,
+};
+
+static BhResult port_call(gpointer host, const BhCall *call, BhCallReply *reply) {
+  (void)host;
+  reply->result = BH_E_NOTIMPL;
+  if (calls[call->api] != NULL) calls[call->api](call, reply);
+  return reply->result;
+}
+
+static BhResult port_plugin_error(gpointer host, const char *message) {
+  g_autofree wchar_t *text = wide(message);
+
+  (void)host;
+  return plugin_api->PluginError(text);
+}
+
+/* ---- The log, processes, the user ---------------------------------------------------------------------- */
+
+static void port_log(gpointer host, const char *line) {
+  (void)host;
+  if (plugin_log != NULL) bh_script_log_append(plugin_log, line);
+}
+
+static char *port_read_all(gpointer host, BhResource *socket, gsize limit) {
+  char *text = NULL;
+  gsize length;
+
+  (void)host;
+  bh_socket_end_writing(socket->value);
+  bh_socket_read_to_end(socket->value, limit, &text, &length);
+  return text;
+}
+
+static char *port_user_name(gpointer host, const BhNotification *notification) {
+  union {
+    TOKEN_USER user;
+    char space[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+  } token;
+  wchar_t name[257], domain[257];
+  DWORD size, name_size = G_N_ELEMENTS(name), domain_size = G_N_ELEMENTS(domain);
+  SID_NAME_USE use;
+
+  (void)host;
+  if (!GetTokenInformation((HANDLE)(guintptr)notification->token, TokenUser, &token, sizeof token, &size) ||
+      !LookupAccountSidW(NULL, token.user.User.Sid, name, &name_size, domain, &domain_size, &use))
+    return NULL;
+  return g_utf16_to_utf8((const gunichar2 *)name, -1, NULL, NULL, NULL);
+}
+
+/* ---- Threads ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  BhApartment apartment;
+  void (*func)(gpointer data);
+  gpointer data;
+} Start;
+
+static gpointer run_thread(gpointer data) {
+  g_autofree Start *start = data;
+  gboolean in_apartment = FALSE;
+
+  if (start->apartment != BH_APARTMENT_NONE)
+    in_apartment = SUCCEEDED(CoInitializeEx(NULL, start->apartment == BH_APARTMENT_STA ? COINIT_APARTMENTTHREADED
+                                                                                       : COINIT_MULTITHREADED));
+  start->func(start->data);
+  if (in_apartment) CoUninitialize();
+  return NULL;
+}
+
+static gpointer port_spawn(gpointer host, BhApartment apartment, void (*func)(gpointer data), gpointer data) {
+  Start *start = g_new(Start, 1);
+  BhThread *thread;
+
+  (void)host;
+  *start = (Start){apartment, func, data};
+  thread = bh_thread_new("script", BH_RANK_SESSION_TABLE, run_thread, start);
+  if (thread == NULL) g_free(start);
+  return thread;
+}
+
+static void port_join(gpointer host, gpointer thread) {
+  (void)host;
+  bh_thread_join(thread);
+}
+
+/* ---- Death --------------------------------------------------------------------------------------------- */
+
+static volatile gboolean for_ever = TRUE;
+
+static int overflow(int depth) {
+  volatile char space[4096];
+
+  space[0] = (char)depth;
+  return for_ever ? overflow(depth + 1) + space[0] : 0;
+}
+
+static void port_crash(gpointer host, BhCrash kind) {
+  volatile int *volatile nowhere = NULL; /* both: gcc leaves the store out otherwise */
+
+  (void)host;
+  switch (kind) {
+    case BH_CRASH_NULL: *nowhere = 1; break;
+    case BH_CRASH_OVERFLOW: overflow(0); break;
+    case BH_CRASH_ABORT: abort();
+    case BH_CRASH_EXIT: exit(0);
+    case BH_CRASH_THROW: RaiseException(0x20474343, EXCEPTION_NONCONTINUABLE, 0, NULL); break; /* as g++ throws */
+    case BH_CRASH_ILLEGAL: __builtin_trap();
+  }
+}
+
+const BhScriptPort plugin_port = {
+    .call = port_call,
+    .plugin_error = port_plugin_error,
+    .log = port_log,
+    .read_all = port_read_all,
+    .user_name = port_user_name,
+    .spawn = port_spawn,
+    .join = port_join,
+    .crash = port_crash,
+};

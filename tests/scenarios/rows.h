@@ -1,0 +1,41 @@
+/* rows.h: shared/SCENARIOS.md as a table, for every backend.
+ *
+ * A row is a plugin's script (backend-mock/script.h), a scenario (cli/scenario.h) and the log that the plugin must have
+ * written. A row that must lead threads to a certain moment has a function instead (directed.c).
+ *
+ * In an expected log `*` and `?` stand for anything within a line, and a line that begins with `~` may stand anywhere:
+ * it is written by a thread of the plugin's own, whose order against the hooks is chance. %USER% is the user's name. */
+#pragma once
+
+#include "environment.h"
+
+#define MAX_PLUGINS 2
+
+enum {
+  ON_MOCK = 1,  /* hosts as threads */
+  ON_WIN32 = 2, /* real hosts */
+  ON_BOTH = ON_MOCK | ON_WIN32,
+};
+
+typedef struct {
+  const char *name; /* "01-success": the row's number first */
+  guint backends;
+  struct {
+    const char *script; /* NULL: no such plugin; SAME_FILE: the file of the one before, registered again */
+    const char *log;    /* what it must have logged; NULL: it was not loaded */
+  } plugins[MAX_PLUGINS];
+  const char *steps;
+  guint load_timeout; /* ms; 0: the default. The run must not take longer than twice this, and 10 s */
+  void (*directed)(Environment *environment);
+} Row;
+
+#define SAME_FILE "same file"
+
+extern const Row rows[];
+extern const guint row_count;
+
+/* The directed ones. */
+void row_38_pre_notification(Environment *environment);
+void row_39_hook_returns(Environment *environment);
+void row_41_no_thread(Environment *environment);
+void row_43_disconnected_result(Environment *environment);

@@ -1,0 +1,123 @@
+/* Runs the rows of shared/SCENARIOS.md on one backend: test-scenarios mock|win32. */
+#include "rows.h"
+
+#include "cli/runner.h"
+#include "core/lock-order.h"
+
+#include <string.h>
+
+/* --- Comparing logs --------------------------------------------------------------------------------------------- */
+
+/* Takes the first line that matches out of lines, if there is one. */
+static gboolean take(GPtrArray *lines, const char *pattern) {
+  for (guint i = 0; i < lines->len; i++) {
+    if (!g_pattern_match_simple(pattern, lines->pdata[i])) continue;
+    g_ptr_array_remove_index(lines, i);
+    return TRUE;
+  }
+  return FALSE;
+}
+
+static void compare_logs(const char *plugin, const char *expected_text, const char *log) {
+  g_auto(GStrv) parts = g_strsplit(expected_text, "%USER%", -1);
+  g_autofree char *with_user = g_strjoinv(g_get_user_name(), parts);
+  g_auto(GStrv) expected = g_strsplit(with_user, "\n", -1);
+  g_auto(GStrv) split = g_strsplit(log, "\n", -1);
+  g_autoptr(GPtrArray) lines = g_ptr_array_new();
+  guint at = 0;
+
+  for (char **line = split; *line != NULL; line++)
+    if (**line != '\0') g_ptr_array_add(lines, g_strchomp(*line));
+  for (char **line = expected; *line != NULL; line++)
+    if (**line == '~' && !take(lines, *line + 1)) g_error("%s: no line '%s' in its log:\n%s", plugin, *line + 1, log);
+  for (char **line = expected; *line != NULL; line++) {
+    if (**line == '\0' || **line == '~') continue;
+    if (at >= lines->len) g_error("%s: expected '%s' at the end of its log:\n%s", plugin, *line, log);
+    if (!g_pattern_match_simple(*line, lines->pdata[at]))
+      g_error("%s: expected '%s' where there is '%s' in its log:\n%s", plugin, *line, (char *)lines->pdata[at], log);
+    at++;
+  }
+  if (at < lines->len) g_error("%s: expected nothing after '%s' in its log:\n%s", plugin, at > 0 ? (char *)lines->pdata[at - 1] : "", log);
+}
+
+/* --- Running a row ---------------------------------------------------------------------------------------------- */
+
+static void on_begin(const BhStep *step, gpointer data) {
+  (void)data;
+  g_test_message("> %s", step->text);
+}
+
+static void on_end(const BhStep *step, const char *error, const char *complaint, gpointer data) {
+  (void)data;
+  (void)step;
+  if (error != NULL) g_test_message("! %s", error);
+  if (complaint != NULL) g_test_message("WRONG: %s", complaint);
+}
+
+static void run_row(Environment *environment, const Row *row) {
+  BhServiceSettings settings = {.backend = environment->backend,
+                                .guest = &environment->guest.parent,
+                                .load_timeout = (gint64)row->load_timeout * 1000};
+  BhService *service = bh_service_new(&settings);
+  g_autofree char *problem = NULL;
+  g_autoptr(BhScenario) scenario = bh_scenario_parse(row->steps, strlen(row->steps), &problem);
+  g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
+  guint32 process = bh_process_number();
+  gint64 began = bh_clock_now();
+  gboolean held;
+
+  if (scenario == NULL) g_error("%s: %s", row->name, problem);
+  bh_trace_attach(bh_service_trace(service), environment_trace, environment);
+  for (guint i = 0; i < MAX_PLUGINS && row->plugins[i].script != NULL; i++) {
+    const char *name = i == 0 ? "TestPlugin" : "OtherPlugin";
+    gboolean again = g_str_equal(row->plugins[i].script, SAME_FILE);
+    char *file = again ? g_strdup(files->pdata[i - 1]) : environment_add_plugin(environment, name, row->plugins[i].script);
+
+    g_ptr_array_add(files, file);
+    g_assert_cmpint(bh_service_add_plugin(service, name, file), ==, !again);
+  }
+
+  held = bh_run(service, &environment->user, scenario, &(BhRunReport){on_begin, on_end, NULL});
+  bh_service_free(service);
+  g_assert_true(held);
+  g_assert_cmpuint(bh_process_number(), ==, process);
+  if (row->load_timeout != 0)
+    g_assert_cmpint((bh_clock_now() - began) / 1000, <, 2 * (gint64)row->load_timeout + 10 * 1000);
+
+  for (guint i = 0; i < files->len; i++) {
+    g_autofree char *log = environment_read_log(files->pdata[i]);
+    if (row->plugins[i].log != NULL)
+      compare_logs(i == 0 ? "TestPlugin" : "OtherPlugin", row->plugins[i].log, log != NULL ? log : "");
+    else if (!g_str_equal(row->plugins[i].script, SAME_FILE))
+      g_assert_null(log);
+  }
+}
+
+static const char *backend; /* this run's */
+
+static void test_row(gconstpointer data) {
+  const Row *row = data;
+  Environment environment;
+
+  environment_open(&environment, backend);
+  if (row->directed != NULL)
+    row->directed(&environment);
+  else
+    run_row(&environment, row);
+  environment_close(&environment);
+}
+
+int main(int argc, char **argv) {
+  guint wanted;
+
+  g_test_init(&argc, &argv, NULL);
+  if (argc != 2) g_error("usage: test-scenarios mock|win32");
+  backend = argv[1];
+  wanted = g_str_equal(backend, "mock") ? ON_MOCK : ON_WIN32;
+  bh_lock_order_start(BH_LOCK_ORDER_FATAL);
+  for (guint i = 0; i < row_count; i++) {
+    g_autofree char *path = g_strdup_printf("/scenario/%s/pumped/%s/%s", rows[i].name, backend, platform_name());
+    if (rows[i].backends & wanted) g_test_add_data_func(path, &rows[i], test_row);
+  }
+  return g_test_run();
+}
