@@ -52,7 +52,7 @@ static HRESULT stack_overflow(void) {
 
 static HRESULT division(void) {
   volatile int zero = 0;
-  return 1 / zero;
+  return 7 / zero; /* 1 / zero becomes a comparison */
 }
 
 static HRESULT illegal_instruction(void) {
@@ -355,6 +355,7 @@ BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved) {
   wchar_t path[MAX_PATH];
 
   (void)reserved;
+  if (reason == DLL_PROCESS_DETACH && is_called(L"detach-hangs")) Sleep(INFINITE);
   if (reason != DLL_PROCESS_ATTACH) return TRUE;
   GetModuleFileNameW(instance, path, MAX_PATH);
   wcscpy(own_name, wcsrchr(path, L'\\') + 1);
