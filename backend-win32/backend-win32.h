@@ -1,4 +1,5 @@
-/* backend-win32.h: plugins in processes of their own, on Windows. Production's implementation of core/backend.h.
+/* backend-win32.h: plugins in processes of their own, on Windows. Production's implementation of
+ * core/backend.h.
  *
  *   g_autofree char *cause = NULL;
  *   BhWin32Settings settings = { .host_path = "C:\\Program Files\\Bulkhead\\wslpluginhost.exe" };
@@ -6,9 +7,9 @@
  *   …                                                     as core/backend.h says
  *   bh_backend_win32_free(backend);                       when every link was released
  *
- * A host is a COM local server, activated by CLSID (so it must be registered: bh_win32_register, or the installer), one
- * process per plugin. Before it loads anything it is known by its process id and image, and is in a job that ends it
- * with us. Who talks to whom, and on which thread:
+ * A host is a COM local server, activated by CLSID (so it must be registered: bh_win32_register, or the
+ * installer), one process per plugin. Before it loads anything it is known by its process id and image, and
+ * is in a job that ends it with us. Who talks to whom, and on which thread:
  *
  *   service thread          COM thread of the service       COM thread of the host       plugin's own thread
  *   ──────────────          ─────────────────────────       ──────────────────────       ───────────────────
@@ -20,11 +21,12 @@
  *   thread pool: events.died ◀ · · · · · · · · · · · · · · · the process has ended
  *
  * What the backend's numbers mean here: a notification's token is a HANDLE of this process, good for
- * TOKEN_DUPLICATE and TOKEN_QUERY; a reply's resource is a SOCKET for calls that answer with a socket, else the HANDLE of
- * an event.
+ * TOKEN_DUPLICATE and TOKEN_QUERY; a reply's resource is a SOCKET for calls that answer with a socket, else
+ * the HANDLE of an event.
  *
- * Threading: functions of BhBackendClass as in core/backend.h, from threads in any COM apartment or none. The rest of
- * this file: any thread. COM must not have been given a process-wide security that keeps us from using it. */
+ * Threading: functions of BhBackendClass as in core/backend.h, from threads in any COM apartment or none.
+ * The rest of this file: any thread. COM must not have been given a process-wide security that keeps us from
+ * using it. */
 #pragma once
 
 #include "core/backend.h"
@@ -35,7 +37,8 @@ typedef struct {
   const char *host_path; /* wslpluginhost.exe, absolute: what the activated process must be the image of */
 } BhWin32Settings;
 
-/* Sets COM up, and the job that every host will be in. NULL: *cause (the caller's) says why. settings is copied. */
+/* Sets COM up, and the job that every host will be in. NULL: *cause (the caller's) says why. settings is
+ * copied. */
 BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause);
 
 /* Ends hosts that are left, by closing their job. Every link must have been released. */
@@ -44,15 +47,15 @@ void bh_backend_win32_free(BhBackend *backend);
 /* What a process's exit code says, in words: "access violation (0xC0000005)", "exit code 3". The caller's. */
 char *bh_win32_exit_code_words(guint32 code);
 
-/* Tells COM where host and proxy/stub DLL are (absolute paths). per_user: for the calling user only, which needs no
- * rights; else for the machine. FALSE: *cause (the caller's) says why. Again is allowed. */
+/* Tells COM where host and proxy/stub DLL are (absolute paths). per_user: for the calling user only, which
+ * needs no rights; else for the machine. FALSE: *cause (the caller's) says why. Again is allowed. */
 gboolean bh_win32_register(gboolean per_user, const char *host_path, const char *proxystub_path, char **cause);
 
 /* Takes back what bh_win32_register did; what is not there is no failure. */
 gboolean bh_win32_unregister(gboolean per_user, char **cause);
 
-/* The user that this process runs as, for a session: a token (close it with bh_win32_token_close) and its SID. FALSE:
- * they cannot be had, and nothing was made. */
+/* The user that this process runs as, for a session: a token (close it with bh_win32_token_close) and its
+ * SID. FALSE: they cannot be had, and nothing was made. */
 gboolean bh_win32_current_user(guint64 *token, GBytes **sid);
 void bh_win32_token_close(guint64 token);
 
@@ -63,9 +66,9 @@ typedef struct {
   void (*warning)(gpointer data, const char *text);
 } BhWin32Discovery;
 
-/* The plugins registered under HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Lxss\Plugins, in the registry's order.
- * Values may be anything; those that cannot be a plugin's are skipped with a warning. Names and paths are UTF-8. A path
- * that is listed twice is reported twice. */
+/* The plugins registered under HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Lxss\Plugins, in the
+ * registry's order. Values may be anything; those that cannot be a plugin's are skipped with a warning.
+ * Names and paths are UTF-8. A path that is listed twice is reported twice. */
 void bh_win32_discover(const BhWin32Discovery *discovery, gpointer data);
 
 G_END_DECLS

@@ -43,16 +43,18 @@ BhWireResource bh_wire_resource(BhApi api);
  * BH_RECORD_MAX. So may PluginError's message. */
 #define BH_WIRE_STRINGS_MAX (BH_RECORD_MAX - 1024u)
 
-/* Exit codes of the host that are nobody's exception. Customer bit set, so that they equal no status of Windows'. */
+/* Exit codes of the host that are nobody's exception. Customer bit set, so that they equal no status of
+ * Windows'. */
 #define BH_EXIT_NEVER_ASKED 0xE0BD0001u /* activated, and not asked to load in time */
 #define BH_EXIT_NO_SERVER   0xE0BD0002u /* COM could not be set up */
 #define BH_EXIT_KILLED      0xE0BD0003u /* by the service: its BhLink kept the reason */
 
-/* An [out] array for the other side, which frees it with CoTaskMemFree. bytes is taken; NULL gives E_INVALIDARG. */
+/* An [out] array for the other side, which frees it with CoTaskMemFree. bytes is taken; NULL gives
+ * E_INVALIDARG. */
 HRESULT bh_wire_give(GBytes *bytes, UINT32 *size, BYTE **array);
 
-/* Reads an [out] array that has come, and frees it. E_INVALIDARG: not a record with these fields; data is then as
- * bh_record_decode leaves it. */
+/* Reads an [out] array that has come, and frees it. E_INVALIDARG: not a record with these fields; data is
+ * then as bh_record_decode leaves it. */
 HRESULT bh_wire_take(const BhFields *fields, UINT32 size, BYTE *array, gpointer data);
 
 /* A Win32 error as a result that is never success; GetLastError may be 0 where a function broke its word. */
@@ -67,8 +69,8 @@ wchar_t *bh_wire_wide(const char *text);
 /* And back. NULL for NULL, and for what is not UTF-16. */
 char *bh_wire_utf8(const wchar_t *text);
 
-/* A path as Windows completes it: absolute, with its drive, backslashes. What cannot be completed is copied. The
- * caller's, g_free. */
+/* A path as Windows completes it: absolute, with its drive, backslashes. What cannot be completed is copied.
+ * The caller's, g_free. */
 char *bh_wire_full_path(const char *path);
 
 G_END_DECLS

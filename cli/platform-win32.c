@@ -37,7 +37,8 @@ static void on_found(gpointer service, const char *name, const char *path) {
 }
 
 static void on_warning(gpointer service, const char *text) {
-  bh_trace_event(bh_service_trace(service), "registry", "discovered", BH_E_INVALIDARG, "%s", text);
+  (void)service;
+  g_printerr("bulkhead: %s\n", text);
 }
 
 void bh_platform_discover(BhService *service) {

@@ -2,8 +2,14 @@
 
 #include <string.h>
 
-/* What an operator is told of even without a timeline. */
-static const char *const alarms[] = {"load", "discovered", "crashed"};
+/* What an operator is told of even without a timeline: which event, if it is a failure, and how it reads. */
+static const struct {
+  const char *what, *words;
+} alarms[] = {
+    {"load", "could not be loaded"},
+    {"left out", "is left out"},
+    {"crashed", "crashed"},
+};
 
 static char *format_duration(gint64 duration) {
   if (duration < 0) return g_strdup("");
@@ -15,10 +21,9 @@ static char *format_duration(gint64 duration) {
 static void alarm_of(const BhTraceEvent *event) {
   if (BH_SUCCEEDED(event->result)) return;
   for (guint i = 0; i < G_N_ELEMENTS(alarms); i++) {
-    if (!g_str_equal(event->what, alarms[i])) continue;
+    if (!g_str_equal(event->what, alarms[i].what)) continue;
     g_autofree char *code = bh_result_to_string(event->result);
-    g_printerr("bulkhead: plugin '%s' %s: %s%s%s\n", event->who,
-               g_str_equal(event->what, "load") ? "could not be loaded" : event->what, code,
+    g_printerr("bulkhead: plugin '%s' %s: %s%s%s\n", event->who, alarms[i].words, code,
                event->detail != NULL ? ": " : "", event->detail != NULL ? event->detail : "");
   }
 }

@@ -39,8 +39,9 @@ typedef struct {
    * backend: it goes to the plugin, or is closed when the plugin is no more. */
   void (*call)(gpointer data, const BhCall *call, BhCallReply *reply);
 
-  /* The host is no more, though nobody released it. Once, and even when nothing is in flight. A
-   * call that was on its way then may still come. how is for people: "access violation", "exit code 3". */
+  /* The host is no more, though nobody released it. Once, even when nothing is in flight; it may come before start has
+   * returned, but not on a thread that is inside kill. A call that was on its way then may still come. how is for
+   * people: "access violation", "exit code 3". */
   void (*died)(gpointer data, const char *how);
 } BhLinkEvents;
 

@@ -1,6 +1,6 @@
 #include "call-pump.h"
 
-typedef enum { WAITING, RUNNING, RAN, HANDED_BACK } WorkState;
+typedef enum { WAITING, RAN, HANDED_BACK } WorkState;
 
 typedef struct {
   BhPumpFunc func;
@@ -42,7 +42,6 @@ static void notify(gpointer data) {
 }
 
 static void serve(BhCallPump *pump, Work *work) {
-  work->state = RUNNING;
   pump->serving = TRUE;
   bh_mutex_unlock(pump->monitor);
   work->func(work->data);
@@ -78,7 +77,7 @@ gboolean bh_call_pump_invoke(BhCallPump *pump, BhPumpFunc func, gpointer data) {
   bh_cond_init(&work.decided);
   g_queue_push_tail(&pump->waiting, &work);
   if (pump->notifying) bh_cond_signal(&pump->changed);
-  while (work.state != RAN && work.state != HANDED_BACK) bh_cond_wait(&work.decided, pump->monitor);
+  while (work.state == WAITING) bh_cond_wait(&work.decided, pump->monitor);
   bh_cond_clear(&work.decided);
   return work.state == RAN;
 }

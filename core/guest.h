@@ -69,7 +69,8 @@ typedef struct BhGuest BhGuest;
 typedef struct BhVm BhVm;
 
 typedef struct {
-  /* The VM ended though nobody asked it to. At most once, and not after vm_destroy was called. */
+  /* The VM ended though nobody asked it to. At most once, not after vm_destroy was called, and
+   * not of a VM that could not be created. */
   void (*died)(gpointer data);
 } BhVmEvents;
 

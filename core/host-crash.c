@@ -47,7 +47,7 @@ gboolean bh_latch_is_set(BhLatch *latch) {
 }
 
 BhResult bh_latch_error(BhLatch *latch, const BhContext *context, BhError **error) {
-  if (!bh_latch_is_set(latch)) return BH_OK;
+  g_assert(bh_latch_is_set(latch));
   /* Without the lock: what is set does not change, and bh_latch_is_set has seen it. */
   return bh_plugin_failure(error, latch->code, context, latch->plugin, NULL);
 }

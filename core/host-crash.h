@@ -44,7 +44,7 @@ gboolean bh_latch_set(BhLatch *latch, const char *plugin, BhResult code);
 
 gboolean bh_latch_is_set(BhLatch *latch);
 
-/* BH_OK when nothing is latched, else the error made of it. context: of the operation; "Plugin" is added. */
+/* The error made of what is latched, which must be something. context: of the operation; "Plugin" is added. */
 BhResult bh_latch_error(BhLatch *latch, const BhContext *context, BhError **error);
 
 /* The error that a user sees because of a plugin: the texts of section 6. message may be NULL. Returns code. */

@@ -7,7 +7,7 @@ typedef struct {
   BhCond wake; /* granted was set */
 } Operation;
 
-static const BhLockClass instance_class = {"instance lock", BH_RANK_INSTANCE, TRUE};
+const BhLockClass bh_instance_lock_class = {"instance lock", BH_RANK_INSTANCE, TRUE};
 static const BhLockClass monitor_class = {"instance monitor", BH_RANK_PUMP, FALSE};
 
 void bh_instance_lock_init(BhInstanceLock *lock) {
@@ -45,16 +45,13 @@ static void hand_over(BhInstanceLock *lock) {
   }
 }
 
-static gboolean wait_for_grant(BhInstanceLock *lock, gint64 deadline) {
+static void wait_for_grant(BhInstanceLock *lock) {
   Operation operation = {.thread = bh_thread_self()};
 
   bh_cond_init(&operation.wake);
   g_queue_push_tail(&lock->operations, &operation);
-  while (!operation.granted)
-    if (!bh_cond_wait_until(&operation.wake, &lock->monitor, deadline)) break;
-  if (!operation.granted) g_queue_remove(&lock->operations, &operation);
+  while (!operation.granted) bh_cond_wait(&operation.wake, &lock->monitor);
   bh_cond_clear(&operation.wake);
-  return operation.granted;
 }
 
 static void release(BhInstanceLock *lock) {
@@ -66,36 +63,23 @@ static void release(BhInstanceLock *lock) {
 
 /* The interface. */
 
-gboolean bh_instance_lock_acquire_at(BhInstanceLock *lock, gint64 deadline, const char *site) {
-  gboolean got = TRUE;
-
-  bh_sync_note_acquire(&instance_class, lock, site);
+void bh_instance_lock_acquire_at(BhInstanceLock *lock, const char *site) {
+  bh_sync_note_acquire(&bh_instance_lock_class, lock, site);
   bh_mutex_lock(&lock->monitor);
   if (lock->owner == bh_thread_self())
     lock->depth++;
   else if (lock->owner == NULL)
     own(lock, bh_thread_self()); /* free means that nobody waits: see hand_over */
   else
-    got = wait_for_grant(lock, deadline);
+    wait_for_grant(lock);
   bh_mutex_unlock(&lock->monitor);
-  if (!got) bh_sync_note_release(&instance_class, lock);
-  return got;
 }
 
 void bh_instance_lock_release(BhInstanceLock *lock) {
   bh_mutex_lock(&lock->monitor);
   release(lock);
   bh_mutex_unlock(&lock->monitor);
-  bh_sync_note_release(&instance_class, lock);
-}
-
-gboolean bh_instance_lock_held(BhInstanceLock *lock) {
-  gboolean held;
-
-  bh_mutex_lock(&lock->monitor);
-  held = lock->owner == bh_thread_self();
-  bh_mutex_unlock(&lock->monitor);
-  return held;
+  bh_sync_note_release(&bh_instance_lock_class, lock);
 }
 
 BhResult bh_instance_lock_notify(BhInstanceLock *lock, BhWorkers *workers, BhPumpFunc notification, gpointer data) {
@@ -111,7 +95,7 @@ BhResult bh_instance_lock_notify(BhInstanceLock *lock, BhWorkers *workers, BhPum
 void bh_instance_lock_call(BhInstanceLock *lock, BhPumpFunc call, gpointer data) {
   gboolean ran = FALSE;
 
-  bh_sync_note_acquire(&instance_class, lock, G_STRLOC);
+  bh_sync_note_acquire(&bh_instance_lock_class, lock, G_STRLOC);
   bh_mutex_lock(&lock->monitor);
   g_assert(lock->owner != bh_thread_self());
   if (lock->owner == NULL)
@@ -120,7 +104,7 @@ void bh_instance_lock_call(BhInstanceLock *lock, BhPumpFunc call, gpointer data)
     ran = bh_call_pump_invoke(&lock->pump, call, data);
   bh_mutex_unlock(&lock->monitor);
   if (ran) {
-    bh_sync_note_release(&instance_class, lock);
+    bh_sync_note_release(&bh_instance_lock_class, lock);
     return;
   }
 

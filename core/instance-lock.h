@@ -36,15 +36,13 @@ typedef struct {
 void bh_instance_lock_init(BhInstanceLock *lock);
 void bh_instance_lock_clear(BhInstanceLock *lock); /* nobody holds it or waits */
 
-#define bh_instance_lock_acquire(lock) bh_instance_lock_acquire_at(lock, BH_NO_DEADLINE, G_STRLOC)
-/* FALSE: deadline (bh_clock_now, µs) passed. For the forced service stop; nothing else may give up. */
-#define bh_instance_lock_acquire_until(lock, deadline) bh_instance_lock_acquire_at(lock, deadline, G_STRLOC)
-gboolean bh_instance_lock_acquire_at(BhInstanceLock *lock, gint64 deadline, const char *site);
+/* Its class, for assertions about what a thread holds. */
+extern const BhLockClass bh_instance_lock_class;
+
+#define bh_instance_lock_acquire(lock) bh_instance_lock_acquire_at(lock, G_STRLOC)
+void bh_instance_lock_acquire_at(BhInstanceLock *lock, const char *site);
 
 void bh_instance_lock_release(BhInstanceLock *lock);
-
-/* The calling thread holds the lock. */
-gboolean bh_instance_lock_held(BhInstanceLock *lock);
 
 /* Runs notification(data) on a worker and, until it has returned, the calls that come on this thread. The caller holds
  * the lock, and does not notify already. BH_OK, or BH_E_OUTOFMEMORY: no thread, it did not run. */

@@ -111,14 +111,19 @@ void bh_lock_order_start(BhLockOrderMode mode) {
 void bh_lock_order_start_with(BhLockOrderReport func, gpointer data) {
   report_func = func;
   report_data = data;
-  bh_sync_set_observer(&observer);
+  bh_sync_remove_observer(&observer); /* it may have been started otherwise */
+  bh_sync_add_observer(&observer);
 }
 
-void bh_lock_order_assert_at_most(BhLockRank rank, const char *doing) {
+void bh_lock_order_stop(void) {
+  bh_sync_remove_observer(&observer);
+}
+
+void bh_lock_order_assert_only(const BhLockClass *lock_class, gconstpointer lock, const char *doing) {
   const GArray *held = bh_local_get(&held_locks);
 
   for (guint i = 0; held != NULL && i < held->len; i++)
-    if (held_at(held, i)->class->rank > rank)
-      violation("thread %" G_GUINT64_FORMAT " holds %s from %s while %s", bh_thread_number(),
+    if (!is(held_at(held, i), lock_class, lock))
+      violation("thread %" G_GUINT64_FORMAT " holds %s from %s at: %s", bh_thread_number(),
                 held_at(held, i)->class->name, held_at(held, i)->site, doing);
 }

@@ -28,8 +28,12 @@ void bh_lock_order_start(BhLockOrderMode mode);
 typedef void (*BhLockOrderReport)(const char *report, gpointer data);
 void bh_lock_order_start_with(BhLockOrderReport func, gpointer data);
 
-/* The calling thread may hold locks of up to this rank, and none above: asserted where a notification leaves for a
- * plugin. doing: for the report. Does nothing when lock-order was not started. */
-void bh_lock_order_assert_at_most(BhLockRank rank, const char *doing);
+/* No longer. While no other thread holds a lock. */
+void bh_lock_order_stop(void);
+
+/* The calling thread holds nothing but this lock (NULL: nothing at all), however often: asserted where a notification
+ * leaves for a plugin, and where a host's events are waited for. doing: for the report. Nothing when lock-order was not
+ * started. */
+void bh_lock_order_assert_only(const BhLockClass *lock_class, gconstpointer lock, const char *doing);
 
 G_END_DECLS

@@ -5,11 +5,14 @@ typedef enum { DISCOVERED, LOADING, READY, FAILED, CRASHED } State;
 struct BhPluginHost {
   const BhPluginHostShared *shared;
   char *name, *path;
-  BhMutex lock;         /* guards all below */
+  BhMutex lock; /* guards all below */
   State state;
-  BhLink *link;         /* set before LOADING ends, then until free */
-  char *given_up;       /* why the load was ended, if it was */
-  guint32 hooks;        /* bit n: the plugin has hook n */
+  BhLink *link;      /* once set, valid until the host is freed */
+  guint32 pid;       /* its process, 0: none yet */
+  gboolean dead;     /* the host is known to be no more */
+  gboolean reported; /* its crash was traced */
+  char *given_up;    /* why the load was ended, if it was */
+  guint32 hooks;     /* bit n: the plugin has hook n */
 };
 
 static const BhLockClass host_class = {"plugin host", BH_RANK_LEAF, FALSE};
@@ -41,58 +44,92 @@ const char *bh_plugin_host_path(const BhPluginHost *host) {
   return host->path;
 }
 
-static void trace(BhPluginHost *host, const char *what, BhResult result, const char *detail) {
+/* An event or span of the host's process: its thread is known to none. */
+static BhTraceEvent begin(BhPluginHost *host, const char *what) {
   BhTraceEvent event = bh_trace_begin(host->name, what);
 
-  event.process = host->link != NULL ? host->link->class->pid(host->link) : 0;
+  bh_mutex_lock(&host->lock);
+  event.process = host->pid;
+  bh_mutex_unlock(&host->lock);
   event.thread = 0;
+  return event;
+}
+
+static void trace(BhPluginHost *host, const char *what, BhResult result, const char *detail) {
+  BhTraceEvent event = begin(host, what);
+
   event.result = result;
   event.detail = detail;
   bh_trace_emit(host->shared->trace, &event);
 }
 
-/* Both roads by which a loaded plugin's death is learnt of lead here. */
-static void crashed(BhPluginHost *host) {
+/* Telemetry: once, whoever comes first. */
+static void report_crash(BhPluginHost *host, const char *how) {
   gboolean first;
 
   bh_mutex_lock(&host->lock);
-  first = host->state == READY;
-  if (first) host->state = CRASHED;
+  first = !host->reported;
+  host->reported = TRUE;
   bh_mutex_unlock(&host->lock);
-  if (!first) return;
+  if (first) trace(host, "crashed", BH_CRASH_CODE, how);
+}
+
+/* All roads by which a host's death is learnt of lead here. While the plugin is being loaded, it is the loading thread
+ * that makes a failure of it. After that the latch is set *before* the state changes: who sees the plugin not ready, also
+ * sees why. */
+static void host_is_dead(BhPluginHost *host, const char *how) {
+  State state;
+
+  bh_mutex_lock(&host->lock);
+  host->dead = TRUE;
+  state = host->state;
+  bh_mutex_unlock(&host->lock);
+  if (state != READY && state != CRASHED) return;
+
   bh_latch_set(host->shared->latch, host->name, BH_CRASH_CODE);
-  trace(host, "crashed", BH_CRASH_CODE, NULL);
+  bh_mutex_lock(&host->lock);
+  host->state = CRASHED;
+  bh_mutex_unlock(&host->lock);
+  report_crash(host, how);
 }
 
 /* --- Events of the link ----------------------------------------------------------------------------------------- */
 
 static void on_call(gpointer data, const BhCall *call, BhCallReply *reply) {
   BhPluginHost *host = data;
-  BhTraceEvent event = bh_trace_begin(host->name, bh_apis[call->api].name);
+  BhTraceEvent span;
 
+  if ((guint)call->api >= BH_API_COUNT) {
+    reply->result = BH_E_INVALIDARG;
+    return;
+  }
+  span = begin(host, bh_apis[call->api].name);
+  span.thread = call->thread;
   switch (get_state(host)) {
     case READY: host->shared->call(host->shared->data, call, reply); break;
     case LOADING: reply->result = BH_E_NOT_FOUND; break; /* no session is known to a plugin that is not loaded */
     default: reply->result = BH_E_UNEXPECTED; break;
   }
-  event.duration = bh_clock_now() - event.begin;
-  event.process = host->link != NULL ? host->link->class->pid(host->link) : 0;
-  event.thread = call->thread;
-  event.result = reply->result;
-  event.detail = call->linux_path != NULL ? call->linux_path : call->path;
-  bh_trace_emit(host->shared->trace, &event);
+  bh_trace_end(host->shared->trace, &span, reply->result, "%s",
+               call->linux_path != NULL ? call->linux_path
+               : call->path != NULL     ? call->path
+                                        : "");
 }
 
 static void on_died(gpointer data, const char *how) {
   BhPluginHost *host = data;
 
   trace(host, "host ended", BH_CRASH_CODE, how);
-  crashed(host);
+  host_is_dead(host, how);
 }
 
 static const BhLinkEvents link_events = {on_call, on_died};
 
 /* --- Loading ---------------------------------------------------------------------------------------------------- */
+
+gboolean bh_plugin_host_is_untried(BhPluginHost *host) {
+  return get_state(host) == DISCOVERED;
+}
 
 /* The link is there: from now on a load can be given up by killing it. FALSE: it was given up already. */
 static gboolean publish_link(BhPluginHost *host, BhLink *link) {
@@ -100,35 +137,66 @@ static gboolean publish_link(BhPluginHost *host, BhLink *link) {
 
   bh_mutex_lock(&host->lock);
   host->link = link;
+  host->pid = link->class->pid(link);
   wanted = host->given_up == NULL;
   bh_mutex_unlock(&host->lock);
   return wanted;
 }
 
+/* What went wrong, for people, is in reply's cause; set here where the backend left it out. */
 static BhResult start_and_load(BhPluginHost *host, BhLoadReply *reply) {
   BhPluginSpec spec = {host->name, host->path};
   BhLink *link = NULL;
   BhResult status;
 
   status = host->shared->backend->class->start(host->shared->backend, &spec, &link_events, host, &link, &reply->cause);
-  if (BH_FAILED(status)) return status;
+  if (BH_FAILED(status)) {
+    if (reply->cause == NULL) reply->cause = g_strdup("its host could not be started");
+    return status;
+  }
   if (!publish_link(host, link)) return BH_E_TIMEOUT;
   trace(host, "host started", BH_OK, NULL);
 
   status = link->class->load(link, reply);
   switch (bh_host_crash_classify(status)) {
-    case BH_TRANSPORT_OK: return reply->result;
-    case BH_TRANSPORT_FAILED: return status;
+    case BH_TRANSPORT_OK:
+      if (BH_FAILED(reply->result) && reply->cause == NULL) reply->cause = g_strdup("its entry point failed");
+      return reply->result;
+    case BH_TRANSPORT_FAILED:
+      if (reply->cause == NULL) reply->cause = g_strdup("its host could not be asked to load it");
+      return status;
     case BH_TRANSPORT_DEAD: break;
   }
-  link->class->kill(link, "its plugin crashed while it was loaded"); /* a swallowed fault leaves it running */
+  bh_mutex_lock(&host->lock);
+  host->dead = TRUE;
+  bh_mutex_unlock(&host->lock);
   return BH_CRASH_CODE;
+}
+
+/* The load is over: what has come of it. A host that has died meanwhile, for whatever reason, has not loaded. */
+static BhResult conclude_load(BhPluginHost *host, BhResult result, BhLoadReply *reply) {
+  gboolean crashed = FALSE;
+
+  bh_mutex_lock(&host->lock);
+  if (host->given_up != NULL) {
+    result = BH_E_TIMEOUT;
+    g_free(reply->cause);
+    reply->cause = g_strdup(host->given_up);
+  } else if (host->dead) {
+    result = BH_CRASH_CODE;
+    crashed = TRUE;
+    if (reply->cause == NULL) reply->cause = g_strdup("its host process died while loading it");
+  }
+  host->state = BH_FAILED(result) ? FAILED : READY;
+  host->hooks = reply->hooks;
+  bh_mutex_unlock(&host->lock);
+  if (crashed) report_crash(host, reply->cause);
+  return result;
 }
 
 BhResult bh_plugin_host_load(BhPluginHost *host) {
   g_auto(BhLoadReply) reply = {0};
   BhTraceEvent span = bh_trace_begin(host->name, "load");
-  g_autofree char *given_up = NULL;
   BhResult result;
 
   bh_mutex_lock(&host->lock);
@@ -136,46 +204,40 @@ BhResult bh_plugin_host_load(BhPluginHost *host) {
   host->state = LOADING;
   bh_mutex_unlock(&host->lock);
 
-  result = start_and_load(host, &reply);
+  result = conclude_load(host, start_and_load(host, &reply), &reply);
 
-  bh_mutex_lock(&host->lock);
-  if (host->given_up != NULL) {
-    result = BH_E_TIMEOUT;
-    given_up = g_strdup(host->given_up);
-  }
-  host->state = BH_FAILED(result) ? FAILED : READY;
-  host->hooks = reply.hooks;
-  bh_mutex_unlock(&host->lock);
-
-  span.process = host->link != NULL ? host->link->class->pid(host->link) : 0;
+  /* A plugin that is not loaded needs no process; and a fault that was swallowed leaves one running. */
+  if (BH_FAILED(result) && host->link != NULL) host->link->class->kill(host->link, "its plugin was not loaded");
+  span.process = host->pid; /* only this thread writes link and pid */
   span.thread = 0;
-  if (BH_FAILED(result))
-    bh_trace_end(host->shared->trace, &span, result, "plugin '%s', file '%s': %s", host->name, host->path,
-                 given_up != NULL                ? given_up
-                 : reply.cause != NULL           ? reply.cause
-                 : result == BH_CRASH_CODE       ? "its host process died while loading it"
-                                                 : "its entry point failed");
-  else
-    bh_trace_end(host->shared->trace, &span, result, "%s", host->path);
+  bh_trace_end(host->shared->trace, &span, result, "%s%s%s", host->path, reply.cause != NULL ? ": " : "",
+               reply.cause != NULL ? reply.cause : "");
   return result;
 }
 
-gboolean bh_plugin_host_is_untried(BhPluginHost *host) {
-  return get_state(host) == DISCOVERED;
-}
-
-void bh_plugin_host_give_up(BhPluginHost *host, const char *reason) {
-  BhLink *link = NULL;
+/* Ends the host, if there is one yet. FALSE: there is none. */
+static gboolean kill_link(BhPluginHost *host, const char *reason) {
+  BhLink *link;
 
   bh_mutex_lock(&host->lock);
-  if (host->state == LOADING && host->given_up == NULL) {
-    host->given_up = g_strdup(reason);
-    link = host->link;
-  }
+  link = host->link;
   bh_mutex_unlock(&host->lock);
+  if (link != NULL) link->class->kill(link, reason); /* valid until the host is freed */
+  return link != NULL;
+}
 
-  /* The link stays until the host is freed, which is not while its load runs. */
-  if (link != NULL) link->class->kill(link, reason);
+gboolean bh_plugin_host_give_up(BhPluginHost *host, const char *reason) {
+  gboolean loading;
+
+  bh_mutex_lock(&host->lock);
+  loading = host->state == LOADING;
+  if (loading && host->given_up == NULL) host->given_up = g_strdup(reason);
+  bh_mutex_unlock(&host->lock);
+  return !loading || kill_link(host, reason);
+}
+
+void bh_plugin_host_kill(BhPluginHost *host, const char *reason) {
+  kill_link(host, reason);
 }
 
 /* --- Notifying -------------------------------------------------------------------------------------------------- */
@@ -190,31 +252,29 @@ gboolean bh_plugin_host_wants(BhPluginHost *host, BhHook hook) {
 }
 
 /* The hook as its host tells of it: its process, its thread, its own time. */
-static void trace_hook(BhPluginHost *host, BhHook hook, gint64 began, const BhNotifyReply *reply) {
-  BhTraceEvent event = {.begin = began,
-                        .duration = (gint64)MIN(reply->duration, (guint64)G_MAXINT64),
-                        .who = host->name,
-                        .process = host->link->class->pid(host->link),
-                        .thread = reply->thread,
-                        .what = bh_hooks[hook].name,
-                        .result = reply->result,
-                        .detail = reply->message};
+static void trace_hook(BhPluginHost *host, BhHook hook, const BhNotifyReply *reply) {
+  BhTraceEvent event = begin(host, bh_hooks[hook].name);
+
+  event.duration = (gint64)MIN(reply->duration, (guint64)G_MAXINT64);
+  event.begin -= event.duration;
+  event.thread = reply->thread;
+  event.result = reply->result;
+  event.detail = reply->message;
   bh_trace_emit(host->shared->trace, &event);
 }
 
 BhTransport bh_plugin_host_notify(BhPluginHost *host, const BhNotification *notification, BhNotifyReply *reply,
                                   BhResult *status) {
-  gint64 began = bh_clock_now();
   BhTransport transport;
 
-  *status = host->link->class->notify(host->link, notification, reply);
+  *status = host->link->class->notify(host->link, notification, reply); /* it is ready: link no longer changes */
   transport = bh_host_crash_classify(*status);
   switch (transport) {
-    case BH_TRANSPORT_OK: trace_hook(host, notification->hook, began, reply); break;
+    case BH_TRANSPORT_OK: trace_hook(host, notification->hook, reply); break;
     case BH_TRANSPORT_FAILED: trace(host, bh_hooks[notification->hook].name, *status, "could not be notified"); break;
     case BH_TRANSPORT_DEAD:
-      crashed(host);
-      host->link->class->kill(host->link, "its plugin crashed"); /* a swallowed fault leaves it running */
+      host_is_dead(host, bh_hooks[notification->hook].name);
+      kill_link(host, "its plugin crashed"); /* a swallowed fault leaves it running */
       break;
   }
   return transport;
@@ -222,8 +282,9 @@ BhTransport bh_plugin_host_notify(BhPluginHost *host, const BhNotification *noti
 
 void bh_plugin_host_free(BhPluginHost *host) {
   if (host->link != NULL) {
-    trace(host, "host released", BH_OK, NULL);
+    BhTraceEvent span = begin(host, "release");
     host->link->class->release(host->link);
+    bh_trace_end(host->shared->trace, &span, BH_OK, NULL);
   }
   bh_mutex_clear(&host->lock);
   g_free(host->given_up);

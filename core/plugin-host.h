@@ -5,8 +5,9 @@
  *                     └──▶ failed           ╎      (release, from any of them)
  *
  * A host's death is learnt of twice, in either order: a call to it fails, and the backend says `died`. Both meet in one
- * place, which latches the crash and reports it once. Before `ready`, a death is a load failure, and the manager's to
- * latch, so that of several plugins that fail to load the first in discovery order is the one remembered.
+ * place, which latches the crash and reports it once; the latch is set before the plugin stops being ready, so that
+ * nobody can find it not ready and nothing latched. Before `ready`, a death is a load failure, and the manager's to latch, so
+ * that of several plugins that fail to load the first in discovery order is the one remembered.
  *
  * Threading: any function from any thread, except as said. The lock is a leaf and never held across the backend. */
 #pragma once
@@ -41,8 +42,12 @@ gboolean bh_plugin_host_is_untried(BhPluginHost *host);
  * failure: a dead host's is BH_CRASH_CODE, or BH_E_TIMEOUT if it was given up. The cause has been traced. */
 BhResult bh_plugin_host_load(BhPluginHost *host);
 
-/* Ends a load that takes too long: bh_plugin_host_load returns promptly. Does nothing when it has. */
-void bh_plugin_host_give_up(BhPluginHost *host, const char *reason);
+/* Ends a load that takes too long. TRUE: bh_plugin_host_load has returned or will promptly. FALSE: the backend is still
+ * starting the host; the load will fail when it comes back. */
+gboolean bh_plugin_host_give_up(BhPluginHost *host, const char *reason);
+
+/* Ends the host, if there is one: a crash like any other. */
+void bh_plugin_host_kill(BhPluginHost *host, const char *reason);
 
 /* The plugin is ready, and has this hook. */
 gboolean bh_plugin_host_wants(BhPluginHost *host, BhHook hook);

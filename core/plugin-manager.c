@@ -2,6 +2,15 @@
 
 #include "lock-order.h"
 
+/* One plugin's load, on a worker. The manager's lock guards what changes. */
+typedef struct {
+  BhPluginManager *manager;
+  BhPluginHost *host;
+  gboolean running;
+  gboolean abandoned; /* too late, and cannot be ended: its host is still being started */
+  BhResult result;
+} Load;
+
 struct BhPluginManager {
   BhPluginManagerSettings settings;
   BhPluginHostShared shared;
@@ -10,17 +19,9 @@ struct BhPluginManager {
   BhMutex lock;        /* guards all below */
   BhCond changed;      /* a load ended, or all did */
   gboolean loading, loaded;
-  guint pending;       /* loads that run */
+  Load *loads;         /* one for each host, once loading has begun */
   guint64 last_number; /* of a notification */
 };
-
-/* One plugin's load, on a worker. */
-typedef struct {
-  BhPluginManager *manager;
-  BhPluginHost *host;
-  gboolean tried, done;
-  BhResult result;
-} Load;
 
 /* One plugin's part of a round. */
 typedef struct {
@@ -46,8 +47,14 @@ BhPluginManager *bh_plugin_manager_new(const BhPluginManagerSettings *settings) 
   return manager;
 }
 
+void bh_plugin_manager_kill_hosts(BhPluginManager *manager, const char *reason) {
+  for (guint i = 0; i < manager->hosts->len; i++) bh_plugin_host_kill(manager->hosts->pdata[i], reason);
+}
+
 void bh_plugin_manager_free(BhPluginManager *manager) {
+  bh_lock_order_assert_only(NULL, NULL, "releasing the hosts, which waits for their calls");
   g_ptr_array_unref(manager->hosts);
+  g_free(manager->loads);
   bh_cond_clear(&manager->changed);
   bh_mutex_clear(&manager->lock);
   bh_latch_clear(&manager->latch);
@@ -58,18 +65,28 @@ const BhCallbacks *bh_plugin_manager_callbacks(const BhPluginManager *manager) {
   return manager->settings.callbacks;
 }
 
-gboolean bh_plugin_manager_add(BhPluginManager *manager, const char *name, const char *path) {
-  g_autofree char *folded = g_utf8_casefold(path, -1);
-  const char *why = NULL;
+/* As the registry and the file system compare them. */
+static gboolean same_text(const char *a, const char *b) {
+  g_autofree char *folded_a = g_utf8_casefold(a, -1), *folded_b = g_utf8_casefold(b, -1);
+  return g_str_equal(folded_a, folded_b);
+}
 
-  g_assert(!manager->loading && !manager->loaded);
-  if (*name == '\0' || *path == '\0') why = "a plugin needs a name and a file; it is left out";
+gboolean bh_plugin_manager_add(BhPluginManager *manager, const char *name, const char *path) {
+  const char *why = NULL;
+  BhResult result = BH_E_ALREADY_EXISTS;
+
+  g_assert(manager->loads == NULL);
+  if (*name == '\0' || *path == '\0') {
+    why = "a plugin needs a name and a file";
+    result = BH_E_INVALIDARG;
+  }
   for (guint i = 0; i < manager->hosts->len && why == NULL; i++) {
-    g_autofree char *other = g_utf8_casefold(bh_plugin_host_path(manager->hosts->pdata[i]), -1);
-    if (g_str_equal(folded, other)) why = "its file is registered already; it is left out";
+    const BhPluginHost *other = manager->hosts->pdata[i];
+    if (same_text(bh_plugin_host_path(other), path)) why = "its file is registered already";
+    if (same_text(bh_plugin_host_name(other), name) && why == NULL) why = "its name is taken already";
   }
   if (why != NULL) {
-    bh_trace_event(manager->settings.trace, name, "discovered", BH_E_ALREADY_EXISTS, "'%s': %s", path, why);
+    bh_trace_event(manager->settings.trace, name, "left out", result, "%s: %s", path, why);
     return FALSE;
   }
   g_ptr_array_add(manager->hosts, bh_plugin_host_new(&manager->shared, name, path));
@@ -81,60 +98,82 @@ gboolean bh_plugin_manager_add(BhPluginManager *manager, const char *name, const
 static void load_one(gpointer data) {
   Load *load = data;
   BhPluginManager *manager = load->manager;
-
-  load->result = bh_plugin_host_load(load->host);
+  BhResult result = bh_plugin_host_load(load->host);
 
   bh_mutex_lock(&manager->lock);
-  load->done = TRUE;
-  manager->pending--;
+  load->result = result;
+  load->running = FALSE;
   bh_cond_broadcast(&manager->changed);
   bh_mutex_unlock(&manager->lock);
 }
 
+/* A load that runs, and is waited for; with the lock held. */
+static gboolean any_runs(const BhPluginManager *manager) {
+  for (guint i = 0; i < manager->hosts->len; i++)
+    if (manager->loads[i].running && !manager->loads[i].abandoned) return TRUE;
+  return FALSE;
+}
+
 /* Waits until all loads that run have ended, or until the deadline. */
 static gboolean wait_for_loads(BhPluginManager *manager, gint64 deadline) {
-  gboolean in_time = TRUE;
+  gboolean in_time = TRUE, ended;
 
   bh_mutex_lock(&manager->lock);
-  while (manager->pending > 0 && in_time)
-    in_time = bh_cond_wait_until(&manager->changed, &manager->lock, deadline);
-  in_time = manager->pending == 0;
+  while (any_runs(manager) && in_time) in_time = bh_cond_wait_until(&manager->changed, &manager->lock, deadline);
+  ended = !any_runs(manager);
   bh_mutex_unlock(&manager->lock);
-  return in_time;
+  return ended;
+}
+
+static void set_running(Load *load, gboolean running) {
+  bh_mutex_lock(&load->manager->lock);
+  load->running = running;
+  bh_mutex_unlock(&load->manager->lock);
+}
+
+/* Ends the loads that still run. One whose host is still being started cannot be ended: it is left to its worker, and
+ * counts as failed. */
+static void give_up_loads(BhPluginManager *manager) {
+  g_autofree char *reason = g_strdup_printf("it had not loaded after %.1f s",
+                                            (double)manager->settings.load_timeout / G_USEC_PER_SEC);
+
+  for (guint i = 0; i < manager->hosts->len; i++) {
+    Load *load = &manager->loads[i];
+    gboolean ends = bh_plugin_host_give_up(load->host, reason);
+
+    bh_mutex_lock(&manager->lock);
+    if (load->running && !ends) {
+      load->abandoned = TRUE;
+      load->result = BH_E_TIMEOUT;
+    }
+    bh_mutex_unlock(&manager->lock);
+  }
+  wait_for_loads(manager, BH_NO_DEADLINE);
 }
 
 /* Loads all that have not been tried, at once. FALSE: for at least one no thread could be had; it was not tried. */
 static gboolean load_all(BhPluginManager *manager) {
   guint count = manager->hosts->len;
-  gint64 timeout = manager->settings.load_timeout;
-  gint64 deadline = bh_clock_now() + timeout;
-  g_autofree Load *loads = g_new0(Load, count);
+  gint64 now = bh_clock_now(), timeout = manager->settings.load_timeout;
   gboolean all_tried = TRUE;
 
+  if (manager->loads == NULL) manager->loads = g_new0(Load, count);
   for (guint i = 0; i < count; i++) {
-    loads[i] = (Load){.manager = manager, .host = manager->hosts->pdata[i]};
-    if (!bh_plugin_host_is_untried(loads[i].host)) continue;
-    bh_mutex_lock(&manager->lock);
-    manager->pending++;
-    bh_mutex_unlock(&manager->lock);
-    loads[i].tried = bh_workers_post(manager->settings.workers, load_one, &loads[i]);
-    if (loads[i].tried) continue;
+    Load *load = &manager->loads[i];
+
+    if (!bh_plugin_host_is_untried(manager->hosts->pdata[i])) continue;
+    *load = (Load){.manager = manager, .host = manager->hosts->pdata[i]};
+    set_running(load, TRUE);
+    if (bh_workers_post(manager->settings.workers, load_one, load)) continue;
+    set_running(load, FALSE);
     all_tried = FALSE;
-    bh_mutex_lock(&manager->lock);
-    manager->pending--;
-    bh_mutex_unlock(&manager->lock);
   }
 
-  if (!wait_for_loads(manager, deadline)) {
-    g_autofree char *reason = g_strdup_printf("it had not loaded after %.1f s", (double)timeout / G_USEC_PER_SEC);
-    for (guint i = 0; i < count; i++)
-      if (loads[i].tried) bh_plugin_host_give_up(loads[i].host, reason);
-    wait_for_loads(manager, BH_NO_DEADLINE); /* a killed host's load returns */
-  }
+  if (!wait_for_loads(manager, timeout < BH_NO_DEADLINE - now ? now + timeout : BH_NO_DEADLINE)) give_up_loads(manager);
 
   for (guint i = 0; i < count; i++)
-    if (loads[i].tried && BH_FAILED(loads[i].result))
-      bh_latch_set(&manager->latch, bh_plugin_host_name(loads[i].host), loads[i].result);
+    if (BH_FAILED(manager->loads[i].result))
+      bh_latch_set(&manager->latch, bh_plugin_host_name(manager->hosts->pdata[i]), manager->loads[i].result);
   return all_tried;
 }
 
@@ -212,7 +251,7 @@ static BhResult verdict(BhPluginManager *manager, const Delivery *delivery, cons
   const char *name = bh_plugin_host_name(delivery->host);
 
   switch (delivery->transport) {
-    case BH_TRANSPORT_DEAD: return bh_latch_error(&manager->latch, context, error);
+    case BH_TRANSPORT_DEAD: return bh_latch_error(&manager->latch, context, error); /* set before this was said */
     case BH_TRANSPORT_FAILED:
       return bh_error_set(error, delivery->status, &here, "The plugin '%s' could not be notified", name);
     case BH_TRANSPORT_OK: break;
@@ -227,17 +266,20 @@ BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhInstanceLock *lock
   BhResult result = BH_OK;
 
   g_assert((hook->kind == BH_SESSION_VM) == (lock != NULL));
-  bh_lock_order_assert_at_most(lock != NULL ? BH_RANK_INSTANCE : 0, hook->name);
+  bh_lock_order_assert_only(&bh_instance_lock_class, lock, hook->name);
 
   for (guint i = 0; i < manager->hosts->len && BH_SUCCEEDED(result); i++) {
     Delivery delivery = {.host = manager->hosts->pdata[i], .notification = notification};
 
-    if (hook->aborts && bh_latch_is_set(&manager->latch)) return bh_latch_error(&manager->latch, context, error);
+    if (hook->aborts && bh_latch_is_set(&manager->latch)) break;
     if (!bh_plugin_host_wants(delivery.host, notification->hook)) continue;
     notification->number = next_number(manager);
     send(manager, lock, &delivery);
     if (hook->aborts) result = verdict(manager, &delivery, context, error);
     bh_notify_reply_clear(&delivery.reply);
   }
+  /* Also when a plugin was passed over because it had just died: its veto would have been. */
+  if (hook->aborts && BH_SUCCEEDED(result) && bh_latch_is_set(&manager->latch))
+    result = bh_latch_error(&manager->latch, context, error);
   return result;
 }

@@ -7,7 +7,7 @@
  *   result = bh_plugin_manager_notify(manager, &session->lock, &notification, context, error);
  *
  * Guarantees (contract, sections 3, 5, 6): plugins are loaded once per manager, all at the same time, within one
- * deadline; a failure to load and a crash are latched, and fail every aborting round from then on without driving a
+ * deadline, even if a host cannot be started in that time; a failure to load and a crash are latched, and fail every aborting round from then on without driving a
  * dead host; other rounds pass over the dead and go on. A plugin's result is never taken for the transport's.
  *
  * Threading: any function from any thread, but add and free. A round holds no lock of the manager's. */
@@ -33,8 +33,8 @@ typedef struct BhPluginManager BhPluginManager;
 /* settings is copied; what it points to outlives the manager. */
 BhPluginManager *bh_plugin_manager_new(const BhPluginManagerSettings *settings);
 
-/* Adds a plugin that was discovered. FALSE: the path is there already (compared without regard to case), or one of the
- * two is empty; traced, and nothing added. Before the first load. */
+/* Adds a plugin that was discovered. FALSE: path or name is there already (compared without regard to case), or one of
+ * the two is empty; traced, and nothing added. Before the first load. */
 gboolean bh_plugin_manager_add(BhPluginManager *manager, const char *name, const char *path);
 
 /* Loads the plugins if that was not done; waits while another thread does. An error: something is latched, or no thread
@@ -49,6 +49,9 @@ BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhInstanceLock *lock
                                   const BhContext *context, BhError **error);
 
 const BhCallbacks *bh_plugin_manager_callbacks(const BhPluginManager *manager);
+
+/* Ends every host there is, at once: hooks and loads that hang return. Crashes like any other. */
+void bh_plugin_manager_kill_hosts(BhPluginManager *manager, const char *reason);
 
 /* Releases the hosts and frees manager. No session uses it any more; the caller holds no lock. */
 void bh_plugin_manager_free(BhPluginManager *manager);

@@ -8,9 +8,14 @@ struct BhService {
   BhMutex table_lock;   /* guards the two below */
   GHashTable *sessions; /* id → BhSession, with a reference */
   guint32 last_id;
+  gint64 stop_timeout;
+  BhMutex stop_lock; /* guards stopped */
+  BhCond stop_ended; /* stopped was set */
+  gboolean stopped;  /* no session is left */
 };
 
 static const BhLockClass table_class = {"session table", BH_RANK_SESSION_TABLE, FALSE};
+static const BhLockClass stop_class = {"service stop", BH_RANK_LEAF, FALSE};
 
 static BhSession *find_session(BhService *service, guint32 id) {
   BhSession *session;
@@ -43,6 +48,9 @@ BhService *bh_service_new(const BhServiceSettings *settings) {
   service->workers = bh_workers_new("bh-worker");
   service->sessions = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)bh_session_unref);
   bh_mutex_init(&service->table_lock, &table_class);
+  bh_mutex_init(&service->stop_lock, &stop_class);
+  bh_cond_init(&service->stop_ended);
+  service->stop_timeout = settings->stop_timeout != 0 ? settings->stop_timeout : BH_STOP_TIMEOUT;
   service->manager = bh_plugin_manager_new(&(BhPluginManagerSettings){
       .backend = settings->backend,
       .trace = service->trace,
@@ -79,7 +87,7 @@ BhSession *bh_service_open_session(BhService *service, const BhUser *user) {
 void bh_service_close_session(BhService *service, BhSession *session) {
   gpointer registered = NULL;
 
-  bh_session_stop_vm(session);
+  bh_session_close(session);
   bh_mutex_lock(&service->table_lock);
   g_hash_table_steal_extended(service->sessions, GUINT_TO_POINTER(bh_session_id(session)), NULL, &registered);
   bh_mutex_unlock(&service->table_lock);
@@ -96,16 +104,38 @@ static GList *all_sessions(BhService *service) {
   return sessions;
 }
 
+/* On a worker, while the sessions are closed: a hook that does not return holds its session's lock, so nobody else could
+ * end it. */
+static void limit_stop(gpointer data) {
+  BhService *service = data;
+  gint64 deadline = bh_clock_now() + MIN(service->stop_timeout, BH_NO_DEADLINE - bh_clock_now());
+  gboolean stopped;
+
+  bh_mutex_lock(&service->stop_lock);
+  while (!service->stopped)
+    if (!bh_cond_wait_until(&service->stop_ended, &service->stop_lock, deadline)) break;
+  stopped = service->stopped;
+  bh_mutex_unlock(&service->stop_lock);
+  if (!stopped) bh_plugin_manager_kill_hosts(service->manager, "it had not finished when the service stopped");
+}
+
 void bh_service_free(BhService *service) {
   GList *sessions = all_sessions(service);
 
+  bh_workers_post(service->workers, limit_stop, service); /* no thread: then without a limit */
   for (GList *i = sessions; i != NULL; i = i->next) bh_service_close_session(service, i->data);
   g_list_free_full(sessions, (GDestroyNotify)bh_session_unref);
+  bh_mutex_lock(&service->stop_lock);
+  service->stopped = TRUE;
+  bh_cond_signal(&service->stop_ended);
+  bh_mutex_unlock(&service->stop_lock);
 
   /* Hosts go after the sessions that notify them; workers, when nothing posts any more. A call that still comes in finds
    * no session. */
   bh_workers_free(service->workers);
   bh_plugin_manager_free(service->manager);
+  bh_cond_clear(&service->stop_ended);
+  bh_mutex_clear(&service->stop_lock);
   bh_mutex_clear(&service->table_lock);
   g_hash_table_unref(service->sessions);
   bh_trace_free(service->trace);

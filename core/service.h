@@ -10,7 +10,9 @@
  * It owns the plugin manager and the registry of sessions by id, and hands a plugin's call to the session it names.
  *
  * Threading: any function from any thread, but new, add_plugin and free. The registry's lock is of rank session table,
- * and is held for look-ups only. */
+ * and is held for look-ups only.
+ *
+ * To have the order of locks checked while you develop, call bh_lock_order_start (lock-order.h) before anything else. */
 #pragma once
 
 #include "session.h"
@@ -22,10 +24,14 @@ typedef struct {
   BhGuest *guest;               /* where distributions run; outlives the service */
   const BhCallbacks *callbacks; /* NULL: pumped */
   gint64 load_timeout;          /* µs, for all plugins together; 0: BH_LOAD_TIMEOUT */
+  gint64 stop_timeout;          /* µs, for the hooks that run when the service stops; 0: BH_STOP_TIMEOUT */
 } BhServiceSettings;
 
 /* A plugin has this long to load: its DLL, DllMain and entry point. */
 #define BH_LOAD_TIMEOUT (30 * G_USEC_PER_SEC)
+
+/* When the service stops, plugins have this long for their last hooks; then their hosts are ended. */
+#define BH_STOP_TIMEOUT (60 * G_USEC_PER_SEC)
 
 typedef struct BhService BhService;
 
@@ -44,7 +50,8 @@ BhSession *bh_service_open_session(BhService *service, const BhUser *user);
 /* Stops the session's VM and forgets the session. Its id is not used again. */
 void bh_service_close_session(BhService *service, BhSession *session);
 
-/* Closes every session, releases the hosts, frees service. */
+/* Closes every session, releases the hosts, frees service. At the stop timeout every host is
+ * ended, so that a hook which does not return holds up nothing. The caller holds no lock. */
 void bh_service_free(BhService *service);
 
 G_END_DECLS

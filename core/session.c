@@ -16,6 +16,7 @@ struct BhSession {
   GHashTable *distributions; /* BhGuid in it → BhDistribution, owned */
   GPtrArray *running;        /* Running, in the order they were started */
   BhVm *vm;                  /* NULL: none runs */
+  gboolean closed;           /* no operation begins any more */
   int died;                  /* atomic: the VM ended by itself, and that has not been dealt with */
 };
 
@@ -64,10 +65,6 @@ void bh_session_unref(BhSession *session) {
 
 guint32 bh_session_id(const BhSession *session) {
   return session->id;
-}
-
-BhInstanceLock *bh_session_lock(BhSession *session) {
-  return &session->lock;
 }
 
 /* From here on: with the lock held, unless said otherwise. */
@@ -158,7 +155,9 @@ static BhResult start_distribution(BhSession *session, const BhDistribution *dis
   return result;
 }
 
-static void stop_running(BhSession *session, Running *running) {
+/* D-, then the end. A guest that cannot end it leaves it running, and D- comes again at the next try; but for a VM that is
+ * going anyway (force). */
+static BhResult stop_running(BhSession *session, Running *running, gboolean force) {
   const char *name = running->distribution->name;
   BhTraceEvent span = bh_trace_begin(session->name, "stop distribution");
   BhResult result = BH_OK;
@@ -167,15 +166,17 @@ static void stop_running(BhSession *session, Running *running) {
     notify_running(session, BH_HOOK_DISTRIBUTION_STOPPING, running, NULL, NULL);
     result = session->vm->class->instance_stop(session->vm, running->instance.number);
   }
-  g_ptr_array_remove(session->running, running);
   bh_trace_end(session->shared->trace, &span, result, "%s", name);
+  if (BH_FAILED(result) && !force && !g_atomic_int_get(&session->died)) return result;
+  g_ptr_array_remove(session->running, running);
+  return BH_OK;
 }
 
 /* The last one started first. */
 static void stop_all_running(BhSession *session, gboolean wsl1) {
   for (guint i = session->running->len; i > 0; i--) {
     Running *running = session->running->pdata[i - 1];
-    if (running->distribution->wsl1 == wsl1) stop_running(session, running);
+    if (running->distribution->wsl1 == wsl1) stop_running(session, running, TRUE);
   }
 }
 
@@ -223,115 +224,148 @@ static BhResult create_vm(BhSession *session, const BhVmSettings *settings, cons
                           BhError **error) {
   BhTraceEvent span = bh_trace_begin(session->name, "create VM");
   BhGuest *guest = session->shared->guest;
+  BhVm *vm = NULL;
   BhResult result;
 
-  result = guest->class->vm_create(guest, settings, &vm_events, session, &session->vm);
+  g_atomic_int_set(&session->died, FALSE); /* of one that could not be created */
+  result = guest->class->vm_create(guest, settings, &vm_events, session, &vm);
   bh_trace_end(session->shared->trace, &span, result, "flags=%u", settings->flags);
-  if (BH_FAILED(result)) {
-    session->vm = NULL;
-    return bh_error_set(error, result, context, "The virtual machine could not be created");
-  }
+  if (BH_FAILED(result)) return bh_error_set(error, result, context, "The virtual machine could not be created");
 
+  session->vm = vm;
   result = notify_vm(session, BH_HOOK_VM_STARTED, settings, context, error);
   if (BH_FAILED(result)) destroy_vm(session, "a plugin refused it");
   return result;
 }
 
-/* --- Operations; they take the lock ----------------------------------------------------------------------------- */
+/* --- Operations -------------------------------------------------------------------------------------------------- */
 
 static const BhContext wsl_context = {NULL, "Wsl"};
 static const BhContext service_context = {&wsl_context, "Service"};
+
+/* Every operation is between begin and end. begin takes the lock, and deals with a VM that has died. A failure: the session
+ * is closed; there is nothing to do, but end is due all the same. */
+static BhResult begin(BhSession *session, const BhContext *context, BhError **error) {
+  bh_instance_lock_acquire(&session->lock);
+  if (session->closed) return bh_error_set(error, BH_E_NOT_VALID_STATE, context, "The session is closed");
+  destroy_vm_if_died(session);
+  return BH_OK;
+}
+
+static BhResult end(BhSession *session, BhResult result) {
+  bh_instance_lock_release(&session->lock);
+  return result;
+}
 
 static BhResult unknown_distribution(const BhContext *context, BhError **error) {
   return bh_error_set(error, BH_E_NOT_FOUND, context, "There is no distribution with the supplied name");
 }
 
+static gboolean is_registered(BhSession *session, const BhDistribution *distribution) {
+  g_autofree char *name = g_utf8_casefold(distribution->name, -1);
+  GHashTableIter iter;
+  gpointer other;
+
+  g_hash_table_iter_init(&iter, session->distributions);
+  while (g_hash_table_iter_next(&iter, NULL, &other)) {
+    g_autofree char *other_name = g_utf8_casefold(((const BhDistribution *)other)->name, -1);
+    if (g_str_equal(name, other_name)) return TRUE;
+  }
+  return g_hash_table_contains(session->distributions, &distribution->id);
+}
+
 BhResult bh_session_register(BhSession *session, const BhDistribution *distribution, BhError **error) {
   BhContext context = {&service_context, "RegisterDistribution"};
-  BhResult result = BH_OK;
+  BhResult result = begin(session, &context, error);
 
-  bh_instance_lock_acquire(&session->lock);
-  if (g_hash_table_contains(session->distributions, &distribution->id)) {
+  if (BH_SUCCEEDED(result) && is_registered(session, distribution)) {
     result = bh_error_set(error, BH_E_ALREADY_EXISTS, &context, "A distribution with the supplied name already exists");
-  } else {
+  } else if (BH_SUCCEEDED(result)) {
     BhDistribution *copy = bh_distribution_copy(distribution);
     g_hash_table_insert(session->distributions, &copy->id, copy);
     notify_offline(session, BH_HOOK_DISTRIBUTION_REGISTERED, copy);
   }
-  bh_instance_lock_release(&session->lock);
-  return result;
+  return end(session, result);
+}
+
+/* Stops one that runs, when it is not the VM that stops. */
+static BhResult stop_one(BhSession *session, Running *running, const BhContext *context, BhError **error) {
+  const char *name = running->distribution->name; /* registered: it outlives running */
+  BhResult result = stop_running(session, running, FALSE);
+
+  return BH_FAILED(result) ? bh_error_set(error, result, context, "The distribution '%s' could not be stopped", name)
+                           : result;
 }
 
 BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **error) {
   BhContext context = {&service_context, "UnregisterDistribution"};
-  BhResult result = BH_OK;
-  BhDistribution *distribution;
+  BhResult result = begin(session, &context, error);
+  BhDistribution *distribution = g_hash_table_lookup(session->distributions, id);
+  Running *running = find_running(session, id);
 
-  bh_instance_lock_acquire(&session->lock);
-  destroy_vm_if_died(session);
-  distribution = g_hash_table_lookup(session->distributions, id);
-  if (distribution == NULL) {
-    result = unknown_distribution(&context, error);
-  } else {
-    Running *running = find_running(session, id);
-    if (running != NULL) stop_running(session, running);
+  if (BH_SUCCEEDED(result) && distribution == NULL) result = unknown_distribution(&context, error);
+  if (BH_SUCCEEDED(result) && running != NULL) result = stop_one(session, running, &context, error);
+  if (BH_SUCCEEDED(result)) {
     g_hash_table_steal(session->distributions, id);
     notify_offline(session, BH_HOOK_DISTRIBUTION_UNREGISTERED, distribution);
     bh_distribution_free(distribution);
   }
-  bh_instance_lock_release(&session->lock);
-  return result;
+  return end(session, result);
 }
 
 /* With the lock held. */
-static BhResult start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error) {
-  BhContext create_instance = {&service_context, "CreateInstance"};
-  BhContext vm_context = {&create_instance, "CreateVm"};
+static BhResult start(BhSession *session, const BhGuid *id, const BhVmSettings *settings,
+                      const BhContext *create_instance, BhError **error) {
+  BhContext vm_context = {create_instance, "CreateVm"};
   const BhDistribution *distribution = g_hash_table_lookup(session->distributions, id);
   BhResult result = BH_OK;
 
-  if (distribution == NULL) return unknown_distribution(&create_instance, error);
+  if (distribution == NULL) return unknown_distribution(create_instance, error);
   if (find_running(session, id) != NULL) return BH_OK;
   if (distribution->wsl1) return start_wsl1(session, distribution);
   if (session->vm == NULL) {
     result = bh_plugin_manager_load(session->shared->manager, &vm_context, error);
     if (BH_SUCCEEDED(result)) result = create_vm(session, settings, &vm_context, error);
   }
-  if (BH_SUCCEEDED(result)) result = start_distribution(session, distribution, &create_instance, error);
+  if (BH_SUCCEEDED(result)) result = start_distribution(session, distribution, create_instance, error);
   return result;
 }
 
 BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error) {
-  BhResult result;
+  BhContext context = {&service_context, "CreateInstance"};
+  BhResult result = begin(session, &context, error);
 
-  bh_instance_lock_acquire(&session->lock);
-  destroy_vm_if_died(session);
-  result = start(session, id, settings, error);
-  bh_instance_lock_release(&session->lock);
-  return result;
+  if (BH_SUCCEEDED(result)) result = start(session, id, settings, &context, error);
+  return end(session, result);
 }
 
 BhResult bh_session_terminate(BhSession *session, const BhGuid *id, BhError **error) {
   BhContext context = {&service_context, "TerminateInstance"};
-  BhResult result = BH_OK;
-  Running *running;
+  BhResult result = begin(session, &context, error);
+  Running *running = find_running(session, id);
 
-  bh_instance_lock_acquire(&session->lock);
-  destroy_vm_if_died(session);
-  running = find_running(session, id);
-  if (running != NULL)
-    stop_running(session, running);
-  else
+  if (BH_SUCCEEDED(result) && running == NULL)
     result = bh_error_set(error, BH_E_DISTRO_NOT_RUNNING, &context, "The distribution is not running");
-  bh_instance_lock_release(&session->lock);
-  return result;
+  else if (BH_SUCCEEDED(result))
+    result = stop_one(session, running, &context, error);
+  return end(session, result);
+}
+
+/* With the lock held. */
+static void stop_all(BhSession *session, const char *why) {
+  stop_all_running(session, TRUE);
+  if (session->vm != NULL) destroy_vm(session, why);
 }
 
 void bh_session_stop_vm(BhSession *session) {
-  bh_instance_lock_acquire(&session->lock);
-  stop_all_running(session, TRUE);
-  if (session->vm != NULL) destroy_vm(session, "asked to");
-  bh_instance_lock_release(&session->lock);
+  if (BH_SUCCEEDED(begin(session, NULL, NULL))) stop_all(session, "asked to");
+  end(session, BH_OK);
+}
+
+void bh_session_close(BhSession *session) {
+  if (BH_SUCCEEDED(begin(session, NULL, NULL))) stop_all(session, "the session is closed");
+  session->closed = TRUE; /* in the same hold of the lock: nobody starts a VM after this */
+  end(session, BH_OK);
 }
 
 /* --- Plugins' calls --------------------------------------------------------------------------------------------- */

@@ -1,10 +1,10 @@
 /* session.h: a VM session: one user's VM and the distributions in it.
  *
- *   BhSession *session = bh_session_new(service_parts, &user);
+ *   g_autoptr(BhSession) session = bh_service_open_session(service, &user);
  *   bh_session_register(session, &debian, &error);
  *   bh_session_start(session, &debian.id, &settings, &error);      plugins, VM, distribution, in this order
  *   bh_session_stop_vm(session);
- *   bh_session_unref(session);
+ *   bh_service_close_session(service, session);
  *
  * Every operation takes the session's lock (instance-lock.h) and holds it while it notifies the plugins, so that one
  * session's hooks never overlap. Plugins' calls come in through bh_session_call.
@@ -37,7 +37,8 @@ typedef struct BhSession BhSession;
 /* id: what plugins know it by. user is copied, its sid referenced. */
 BhSession *bh_session_new(const BhSessionShared *shared, guint32 id, const BhUser *user);
 BhSession *bh_session_ref(BhSession *session);
-/* The last one must be dropped only after bh_session_stop_vm, and by no thread that holds a lock. */
+/* The last one must be dropped only after bh_session_close, and by no thread that holds a lock. It may be dropped after the
+ * service was freed. */
 void bh_session_unref(BhSession *session);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(BhSession, bh_session_unref)
 
@@ -53,16 +54,17 @@ BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **e
 /* Starts a distribution, and the VM when none runs. It runs already: nothing is done. settings: for the VM. */
 BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error);
 
-/* Stops one distribution; the VM stays. Does not run: 0x80040313. */
+/* Stops one distribution; the VM stays. Does not run: 0x80040313. The guest could not stop it: that failure; it runs on. */
 BhResult bh_session_terminate(BhSession *session, const BhGuid *id, BhError **error);
 
 /* Stops all distributions and the VM, if there is one. */
 void bh_session_stop_vm(BhSession *session);
 
+/* Stops them, and no operation begins any more: it fails with E_NOT_VALID_STATE. Whoever may be inside one meanwhile holds a
+ * reference of its own. Called by the service. */
+void bh_session_close(BhSession *session);
+
 /* Serves a plugin's call, on whatever thread the callback design chooses; returns when it is done. */
 void bh_session_call(BhSession *session, const BhCall *call, BhCallReply *reply);
-
-/* The session's lock, for tests of what waits for it. */
-BhInstanceLock *bh_session_lock(BhSession *session);
 
 G_END_DECLS

@@ -15,16 +15,26 @@ struct BhThread {
   gpointer data;
 };
 
-static const BhSyncObserver *observer;
+#define MAX_OBSERVERS 4
+
+static const BhSyncObserver *observers[MAX_OBSERVERS]; /* change only while nobody else looks */
+static guint observer_count;
 
 #define OBSERVE(member, ...) \
   G_STMT_START { \
-    if (G_UNLIKELY(observer != NULL) && observer->member != NULL) observer->member(__VA_ARGS__); \
+    for (guint observer_ = 0; G_UNLIKELY(observer_ < observer_count); observer_++) \
+      if (observers[observer_]->member != NULL) observers[observer_]->member(__VA_ARGS__); \
   } \
   G_STMT_END
 
-void bh_sync_set_observer(const BhSyncObserver *new_observer) {
-  observer = new_observer;
+void bh_sync_add_observer(const BhSyncObserver *observer) {
+  g_assert(observer_count < MAX_OBSERVERS);
+  observers[observer_count++] = observer;
+}
+
+void bh_sync_remove_observer(const BhSyncObserver *observer) {
+  for (guint i = 0; i < observer_count; i++)
+    if (observers[i] == observer) observers[i] = observers[--observer_count];
 }
 
 void bh_sync_note_acquire(const BhLockClass *lock_class, gconstpointer lock, const char *site) {
@@ -103,7 +113,8 @@ static gpointer run_thread(gpointer data) {
 BhThread *bh_thread_new(const char *name, BhLockRank lowest, BhThreadFunc func, gpointer data) {
   BhThread *thread;
 
-  if (observer != NULL && observer->may_start_thread != NULL && !observer->may_start_thread(name)) return NULL;
+  for (guint i = 0; i < observer_count; i++)
+    if (observers[i]->may_start_thread != NULL && !observers[i]->may_start_thread(name)) return NULL;
   thread = g_new(BhThread, 1);
   *thread = (BhThread){NULL, g_strdup(name), lowest, func, data};
   thread->native = g_thread_try_new(name, run_thread, thread, NULL);

@@ -111,8 +111,10 @@ typedef struct {
   gboolean (*may_start_thread)(const char *thread_name);
 } BhSyncObserver;
 
-/* Sets the process's observer; NULL: none, which costs nothing. Static. Not while other threads use this room. */
-void bh_sync_set_observer(const BhSyncObserver *observer);
+/* Adds an observer (static; at most four), and takes it away. Without any, they cost nothing. While no other thread uses
+ * this room. */
+void bh_sync_add_observer(const BhSyncObserver *observer);
+void bh_sync_remove_observer(const BhSyncObserver *observer);
 
 /* For locks made of a mutex and conditions: tells the observer as if the lock were a mutex. */
 void bh_sync_note_acquire(const BhLockClass *lock_class, gconstpointer lock, const char *site);

@@ -5,10 +5,9 @@
  *   bh_trace_end(trace, &span, result, "flags=%u", flags);
  *
  * A *span* has a duration, an *event* has none. A sink is told of both when they are over; `bulkhead run` prints its
- * timeline from one. With no sink attached an event costs a look at a pointer.
+ * timeline from one. With no sink attached nothing is formatted, and nobody is waited for.
  *
- * Threading: any thread. Sinks are called one at a time, in the order in which events ended, on the thread where they
- * did, under the trace's own leaf lock: a sink must not come back into core. */
+ * Threading: any thread. Sinks are called one at a time, on the thread where the event ended, under the trace's own leaf lock: a sink must not come back into core. */
 #pragma once
 
 #include "sync.h"

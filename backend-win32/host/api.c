@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-/* --- The strings of one call -------------------------------------------------------------------------------------- */
+/* --- The strings of one call ---------------------------------------------------------------------------- */
 
-/* A plugin's strings on their way into a BhCall. None is read beyond what is left of BH_WIRE_STRINGS_MAX; what is
- * too long, or not UTF-16, becomes NULL and a mark. */
+/* A plugin's strings on their way into a BhCall. None is read beyond what is left of BH_WIRE_STRINGS_MAX;
+ * what is too long, or not UTF-16, becomes NULL and a mark. */
 typedef struct {
   gsize used;
   gboolean refused;
@@ -78,7 +78,7 @@ static gintptr hand_over(BhCallReply *reply) {
   return reply->resource.value;
 }
 
-/* --- The calls ---------------------------------------------------------------------------------------------------- */
+/* --- The calls ------------------------------------------------------------------------------------------ */
 
 static HRESULT mount_folder(WSLSessionId session, LPCWSTR windows_path, LPCWSTR linux_path, BOOL read_only,
                             LPCWSTR name) {
@@ -242,7 +242,7 @@ const struct WSLPluginAPIV1 *bh_host_api(void) {
       .WSLCProcessGetExitCode = process_get_exit_code,
       .WSLCReleaseProcess = release_process,
   };
-  api.Version = (struct WSLVersion){bh_contract_version.major, bh_contract_version.minor,
-                                    bh_contract_version.revision};
+  api.Version =
+      (struct WSLVersion){bh_contract_version.major, bh_contract_version.minor, bh_contract_version.revision};
   return &api;
 }

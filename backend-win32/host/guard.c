@@ -21,8 +21,8 @@ __asm__(".text\n"
         "  ret\n"
         ".seh_endproc\n");
 
-/* Runs on the faulting stack, of which little may be left: do nothing but end. TerminateProcess, and not ExitProcess:
- * that would run the plugin's DllMain, and wait for the loader's lock. */
+/* Runs on the faulting stack, of which little may be left: do nothing but end. TerminateProcess, and not
+ * ExitProcess: that would run the plugin's DllMain, and wait for the loader's lock. */
 G_GNUC_NORETURN static void end(const EXCEPTION_RECORD *record) {
   TerminateProcess(GetCurrentProcess(), record->ExceptionCode);
   __builtin_unreachable();
@@ -31,9 +31,9 @@ G_GNUC_NORETURN static void end(const EXCEPTION_RECORD *record) {
 /* Named by the assembly above only. */
 EXCEPTION_DISPOSITION bh_guard_handler(EXCEPTION_RECORD *record, void *frame, CONTEXT *context, void *dispatcher);
 
-EXCEPTION_DISPOSITION __attribute__((used)) bh_guard_handler(EXCEPTION_RECORD *record, G_GNUC_UNUSED void *frame,
-                                                             G_GNUC_UNUSED CONTEXT *context,
-                                                             G_GNUC_UNUSED void *dispatcher) {
+EXCEPTION_DISPOSITION __attribute__((used))
+bh_guard_handler(EXCEPTION_RECORD *record, G_GNUC_UNUSED void *frame, G_GNUC_UNUSED CONTEXT *context,
+                 G_GNUC_UNUSED void *dispatcher) {
   end(record);
 }
 
@@ -43,8 +43,8 @@ static LONG WINAPI end_unhandled(EXCEPTION_POINTERS *pointers) {
 
 void bh_guard_install(void) {
   SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX | SEM_NOOPENFILEERRORBOX);
-  /* abort() in a program without a console shows a box and waits; a plugin made by the same compiler shares this
-   * C runtime, and with it the setting. */
+  /* abort() in a program without a console shows a box and waits; a plugin made by the same compiler shares
+   * this C runtime, and with it the setting. */
   _set_error_mode(_OUT_TO_STDERR);
   SetUnhandledExceptionFilter(end_unhandled);
 }

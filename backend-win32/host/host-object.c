@@ -15,7 +15,7 @@ static gboolean step(BhHostObject *self, BhHostState from, BhHostState to) {
   return g_atomic_int_compare_and_exchange(&self->state, from, to);
 }
 
-/* --- IWslPluginHost ----------------------------------------------------------------------------------------------- */
+/* --- IWslPluginHost ------------------------------------------------------------------------------------- */
 
 static HRESULT STDMETHODCALLTYPE host_query(IWslPluginHost *host, REFIID iid, void **object) {
   *object = NULL;
@@ -46,8 +46,8 @@ static HRESULT STDMETHODCALLTYPE host_attach(IWslPluginHost *host, IWslPluginHos
   return bh_service_attach(callback);
 }
 
-static HRESULT STDMETHODCALLTYPE host_load(IWslPluginHost *host, UINT32 size, const BYTE *record, UINT32 *reply_size,
-                                           BYTE **reply_bytes) {
+static HRESULT STDMETHODCALLTYPE host_load(IWslPluginHost *host, UINT32 size, const BYTE *record,
+                                           UINT32 *reply_size, BYTE **reply_bytes) {
   BhHostObject *self = from_host(host);
   g_auto(BhLoadReply) reply = {0};
   BhWireLoad load = {0};
@@ -82,7 +82,7 @@ static IWslPluginHostVtbl host_vtbl = {
     host_query, host_add_ref, host_release, host_attach, host_load, host_notify,
 };
 
-/* --- IClassFactory ------------------------------------------------------------------------------------------------ */
+/* --- IClassFactory -------------------------------------------------------------------------------------- */
 
 static HRESULT STDMETHODCALLTYPE factory_query(IClassFactory *factory, REFIID iid, void **object) {
   *object = NULL;
@@ -96,7 +96,8 @@ static ULONG STDMETHODCALLTYPE factory_reference(G_GNUC_UNUSED IClassFactory *fa
   return 1;
 }
 
-static HRESULT STDMETHODCALLTYPE factory_create(IClassFactory *factory, IUnknown *outer, REFIID iid, void **object) {
+static HRESULT STDMETHODCALLTYPE factory_create(IClassFactory *factory, IUnknown *outer, REFIID iid,
+                                                void **object) {
   BhHostObject *self = from_factory(factory);
   HRESULT status;
 
@@ -117,7 +118,7 @@ static IClassFactoryVtbl factory_vtbl = {
     factory_query, factory_reference, factory_reference, factory_create, factory_lock,
 };
 
-/* ------------------------------------------------------------------------------------------------------------------ */
+/* -------------------------------------------------------------------------------------------------------- */
 
 gboolean bh_host_object_init(BhHostObject *self) {
   self->host.lpVtbl = &host_vtbl;

@@ -17,11 +17,11 @@ G_BEGIN_DECLS
 typedef struct {
   IWslPluginHost host;
   IClassFactory factory;
-  HANDLE asked; /* manual-reset: Load was called */
-  HANDLE over;  /* manual-reset: the last reference went */
-  gint references;    /* to host; atomic. Only counted once it was made: COM holds and drops the factory freely */
-  gint state;         /* BhHostState, atomic, only ever grows */
-  BhPlugin plugin;    /* written by Load, before state says loaded; read after */
+  HANDLE asked;    /* manual-reset: Load was called */
+  HANDLE over;     /* manual-reset: the last reference went */
+  gint references; /* to host; atomic. Only counted once it was made: COM holds and drops the factory freely */
+  gint state;      /* BhHostState, atomic, only ever grows */
+  BhPlugin plugin; /* written by Load, before state says loaded; read after */
 } BhHostObject;
 
 typedef enum {

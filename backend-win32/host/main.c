@@ -1,14 +1,15 @@
 /* wslpluginhost.exe: runs one plugin for the service.
  *
- * A COM local server: Windows starts it when the service activates CLSID_WslPluginHost, once per activation. It
- * registers its class, is made, attached and asked to load, runs hooks, and ends:
+ * A COM local server: Windows starts it when the service activates CLSID_WslPluginHost, once per activation.
+ * It registers its class, is made, attached and asked to load, runs hooks, and ends:
  *
  *   with 0                     the service has released it
  *   BH_EXIT_NEVER_ASKED        it was not asked to load: whoever wanted it is no more
  *   an exception's code        the plugin faulted
  *   whatever the plugin says   the plugin called exit: the service takes that for a crash
  *
- * A service that is gone takes its hosts along by the job that holds them; before they are in it, the timer does. */
+ * A service that is gone takes its hosts along by the job that holds them; before they are in it, the timer
+ * does. */
 #include "backend-win32/host/guard.h"
 #include "backend-win32/host/host-object.h"
 #include "backend-win32/host/service-proxy.h"
@@ -16,8 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* How long a host waits to be asked to load. Between its start and that lie one activation and one handshake, tens of
- * milliseconds; a machine that has just booted may be slower, and nobody waits for this. */
+/* How long a host waits to be asked to load. Between its start and that lie one activation and one
+ * handshake, tens of milliseconds; a machine that has just booted may be slower, and nobody waits for this. */
 #define STARTUP_TIMEOUT_MS 30000
 
 /* Started by hand: how long instead. */
@@ -32,13 +33,14 @@ static HRESULT serve(void) {
   HRESULT status = CoInitializeEx(NULL, COINIT_MULTITHREADED | COINIT_DISABLE_OLE1DDE);
 
   if (FAILED(status)) return status;
-  /* Who may call is who COM's default says: this user, SYSTEM and administrators. What is called learns who we are, but
-   * may not act as us. */
-  status = CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY, NULL,
-                                EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
+  /* Who may call is who COM's default says: this user, SYSTEM and administrators. What is called learns who
+   * we are, but may not act as us. */
+  status = CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
+                                NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
   if (FAILED(status)) return status;
   /* The guard does not need it; it is for faults between COM and the guard. Wine takes it and ignores it. */
-  status = CoCreateInstance(&CLSID_GlobalOptions, NULL, CLSCTX_INPROC_SERVER, &IID_IGlobalOptions, (void **)&options);
+  status =
+      CoCreateInstance(&CLSID_GlobalOptions, NULL, CLSCTX_INPROC_SERVER, &IID_IGlobalOptions, (void **)&options);
   if (FAILED(status)) return status;
   status = IGlobalOptions_Set(options, COMGLB_EXCEPTION_HANDLING, COMGLB_EXCEPTION_DONOT_HANDLE_ANY);
   IGlobalOptions_Release(options);

@@ -9,7 +9,7 @@ typedef struct {
 } Image;
 
 /* The DLLs that one imports: more than any has. A bound for files that are made to have more. */
-#define IMPORTS_MAX 4096
+#define IMPORTS_MAX  4096
 #define DLL_NAME_MAX 260
 
 static BhResult image_map(const char *path, Image *image) {
@@ -28,8 +28,10 @@ static BhResult image_map(const char *path, Image *image) {
       image->bytes = MapViewOfFile(mapping, FILE_MAP_READ, 0, 0, 0);
       CloseHandle(mapping);
     }
-    if (image->bytes == NULL) result = bh_wire_error(GetLastError());
-    else image->size = (guint64)size.QuadPart;
+    if (image->bytes == NULL)
+      result = bh_wire_error(GetLastError());
+    else
+      image->size = (guint64)size.QuadPart;
   }
   CloseHandle(file);
   return result;
@@ -116,7 +118,7 @@ BhResult bh_plugin_file_inspect(const char *path, char **cause) {
   return result;
 }
 
-/* --- What it imports --------------------------------------------------------------------------------------------- */
+/* --- What it imports ------------------------------------------------------------------------------------ */
 
 /* The names of the DLLs that a DLL imports. Free with g_ptr_array_unref. */
 static GPtrArray *imported_dlls(const char *path) {
@@ -147,7 +149,8 @@ static GPtrArray *imported_dlls(const char *path) {
   return names;
 }
 
-/* Whether Windows has it. By loading it, as only the loader knows the names that stand for no file (api-ms-win-…). */
+/* Whether Windows has it. By loading it, as only the loader knows the names that stand for no file
+ * (api-ms-win-…). */
 static gboolean is_system_dll(const char *name) {
   g_autofree wchar_t *wide = bh_wire_wide(name);
   HMODULE module;

@@ -12,7 +12,7 @@ G_STATIC_ASSERT(sizeof(GUID) == sizeof(BhGuid));
 
 #define ENTRY_POINT G_STRINGIFY(WSLPLUGINAPI_ENTRYPOINTV1)
 
-/* --- Loading ------------------------------------------------------------------------------------------------------ */
+/* --- Loading -------------------------------------------------------------------------------------------- */
 
 /* Why LoadLibrary refused a file that looked well from outside. */
 static char *load_cause(const char *path, DWORD error) {
@@ -70,7 +70,7 @@ void bh_plugin_load(BhPlugin *plugin, const char *path, BhLoadReply *reply) {
     if (plugin->hooks.numbered[i] != NULL) reply->hooks |= 1u << i;
 }
 
-/* --- Hooks -------------------------------------------------------------------------------------------------------- */
+/* --- Hooks ---------------------------------------------------------------------------------------------- */
 
 /* A notification as the contract's C records. Strings in UTF-16 are owned, all else is the notification's. */
 typedef struct {

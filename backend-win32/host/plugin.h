@@ -5,7 +5,8 @@
  *
  * Everything of the plugin's is called through the guard: a fault ends the process. It is never unloaded.
  *
- * Threading: load once, before any notify; notify from any thread, several at once. Nothing changes after load. */
+ * Threading: load once, before any notify; notify from any thread, several at once. Nothing changes after
+ * load. */
 #pragma once
 
 #include "backend-win32/wire.h"
@@ -17,7 +18,7 @@ G_BEGIN_DECLS
 typedef struct {
   HMODULE module;
   union {
-    struct WSLPluginHooksV1 named;  /* as the plugin fills it */
+    struct WSLPluginHooksV1 named;    /* as the plugin fills it */
     gpointer numbered[BH_HOOK_COUNT]; /* as we call them; by BhHook */
   } hooks;
 } BhPlugin;

@@ -4,8 +4,8 @@
 
 #include <string.h>
 
-/* The MTA's. Written by attach, before any plugin code runs, and read from then on by any thread. Never released: the
- * process ends with it. */
+/* The MTA's. Written by attach, before any plugin code runs, and read from then on by any thread. Never
+ * released: the process ends with it. */
 static IWslPluginHostCallback *service;
 static CO_MTA_USAGE_COOKIE apartment;
 static gint closed; /* atomic */

@@ -5,7 +5,8 @@
  *   bh_service_close();                                released: from now on E_UNEXPECTED
  *   bh_service_goodbye();                              then exit
  *
- * There is one service per host process, and a plugin's calls bring no context along, so this is process-wide state. */
+ * There is one service per host process, and a plugin's calls bring no context along, so this is
+ * process-wide state. */
 #pragma once
 
 #include "backend-win32/wire.h"
@@ -15,9 +16,9 @@ G_BEGIN_DECLS
 /* Takes the callback and says hello on it. When it returns, this process is contained. Once. */
 HRESULT bh_service_attach(IWslPluginHostCallback *callback);
 
-/* Lets the service serve a call. Returns what the plugin is to get: the service's answer, E_INVALIDARG when the call
- * makes too long a record, or E_UNEXPECTED when the service is not to be reached. A resource in reply is the caller's
- * own process's, in reply->resource. reply is cleared by the caller in every case. */
+/* Lets the service serve a call. Returns what the plugin is to get: the service's answer, E_INVALIDARG when
+ * the call makes too long a record, or E_UNEXPECTED when the service is not to be reached. A resource in
+ * reply is the caller's own process's, in reply->resource. reply is cleared by the caller in every case. */
 BhResult bh_service_call(const BhCall *call, BhCallReply *reply);
 
 /* Nothing goes out any more. Does not wait for calls that are on their way. */

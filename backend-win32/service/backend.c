@@ -3,7 +3,7 @@
 #include "backend-win32/service/callback.h"
 #include "backend-win32/service/link.h"
 
-/* --- Starting a host ---------------------------------------------------------------------------------------------- */
+/* --- Starting a host ------------------------------------------------------------------------------------ */
 
 typedef struct {
   BhWin32Link *link;
@@ -21,13 +21,13 @@ static gboolean start_failed(Start *start, HRESULT status, const char *step) {
   return TRUE;
 }
 
-/* Activation and handshake. In the multithreaded apartment: what a callback object is marshalled from decides which
- * thread its calls come on, and a single-threaded apartment's would wait for its message loop. */
+/* Activation and handshake. In the multithreaded apartment: what a callback object is marshalled from
+ * decides which thread its calls come on, and a single-threaded apartment's would wait for its message loop. */
 static void activate(gpointer data) {
   Start *start = data;
   BhWin32Link *link = start->link;
-  HRESULT status = CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER, &IID_IWslPluginHost,
-                                    (void **)&link->host);
+  HRESULT status =
+      CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER, &IID_IWslPluginHost, (void **)&link->host);
 
   if (start_failed(start, status, "the host could not be activated")) return;
   status = IWslPluginHost_Attach(link->host, bh_callback_interface(link->callback));
@@ -66,13 +66,14 @@ const BhBackendClass bh_backend_win32_class = {
     .pid = bh_win32_link_pid,
 };
 
-/* --- The backend -------------------------------------------------------------------------------------------------- */
+/* --- The backend ---------------------------------------------------------------------------------------- */
 
-/* Who may call us back is who COM's default says: this user, SYSTEM and administrators; which process, the callback
- * object checks. Whom we call learns who we are, and may not act as us. */
+/* Who may call us back is who COM's default says: this user, SYSTEM and administrators; which process, the
+ * callback object checks. Whom we call learns who we are, and may not act as us. */
 static HRESULT secure(void) {
-  HRESULT status = CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
-                                        NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
+  HRESULT status =
+      CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY, NULL,
+                           EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
   return status == RPC_E_TOO_LATE ? S_OK : status; /* the embedder has chosen its own */
 }
 

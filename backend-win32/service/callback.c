@@ -15,7 +15,7 @@ struct BhCallback {
 
 static const BhLockClass callback_class = {"host callback", BH_RANK_LEAF, FALSE};
 
-/* --- The gate ----------------------------------------------------------------------------------------------------- */
+/* --- The gate ------------------------------------------------------------------------------------------- */
 
 /* The link, which stays until bh_callback_leave. NULL: closed. */
 static BhWin32Link *enter(BhCallback *self) {
@@ -35,8 +35,8 @@ static void leave(BhCallback *self) {
   bh_mutex_unlock(&self->lock);
 }
 
-/* The process that the running COM call comes from, as the transport knows it: the message cannot lie about it. 0: it
- * does not say. */
+/* The process that the running COM call comes from, as the transport knows it: the message cannot lie about
+ * it. 0: it does not say. */
 static DWORD caller_pid(void) {
   unsigned long pid = 0;
   return I_RpcBindingInqLocalClientPID(NULL, &pid) == RPC_S_OK ? pid : 0;
@@ -57,8 +57,8 @@ static gboolean is_host(BhWin32Link *link) {
 static HRESULT begin_call(BhCallback *self, BhWin32Link *link, gboolean *loaded) {
   gboolean is_running;
 
-  /* Counted first, looked second: release, which changes what is looked at and then waits for the count, misses
-   * none. */
+  /* Counted first, looked second: release, which changes what is looked at and then waits for the count,
+   * misses none. */
   bh_mutex_lock(&self->lock);
   self->calls++;
   bh_mutex_unlock(&self->lock);
@@ -76,7 +76,7 @@ static void end_call(BhCallback *self) {
   bh_mutex_unlock(&self->lock);
 }
 
-/* --- IWslPluginHostCallback --------------------------------------------------------------------------------------- */
+/* --- IWslPluginHostCallback ----------------------------------------------------------------------------- */
 
 static BhCallback *from_interface(IWslPluginHostCallback *com) {
   return CONTAINING_RECORD(com, BhCallback, com);
@@ -135,7 +135,8 @@ static HRESULT STDMETHODCALLTYPE callback_hello(IWslPluginHostCallback *com) {
 }
 
 /* A call that was let in. */
-static HRESULT serve(BhWin32Link *link, const BhCall *call, gboolean loaded, UINT32 *reply_size, BYTE **reply_bytes) {
+static HRESULT serve(BhWin32Link *link, const BhCall *call, gboolean loaded, UINT32 *reply_size,
+                     BYTE **reply_bytes) {
   g_auto(BhCallReply) reply = {0}; /* closes the service's side of a resource, whatever became of it */
 
   if (loaded)
@@ -191,7 +192,7 @@ static IWslPluginHostCallbackVtbl callback_vtbl = {
     callback_query, callback_add_ref, callback_release, callback_hello, callback_call, callback_goodbye,
 };
 
-/* --- Its life ----------------------------------------------------------------------------------------------------- */
+/* --- Its life ------------------------------------------------------------------------------------------- */
 
 BhCallback *bh_callback_new(BhWin32Link *link) {
   BhCallback *self = g_new0(BhCallback, 1);

@@ -1,12 +1,24 @@
 /* callback.h: the object through which a host talks to the service.
  *
- * It is a gate in front of its link. Every call is let in or turned away on the thread it comes on:
+ * It is a gate in front of its link. Every method is let in or turned away on the thread it comes on:
  *
  *   from another process than the link's      E_ACCESSDENIED
- *   the link is dead, or being released       E_UNEXPECTED
+ *   Call, and the link is dead or released    E_UNEXPECTED
+ *   any, after bh_callback_close              E_UNEXPECTED
  *
- * and closing it waits until those that were let in have left. COM may keep the object for as long as it likes (Wine
- * keeps a dead client's references for ever): after close it refers to nothing. */
+ * and closing it waits until those that were let in have left. A link's end, in order:
+ *
+ *   release                       host
+ *   ───────                       ────
+ *   state: RELEASED
+ *   drain: calls in flight end
+ *   release the last reference ─▶ Goodbye ─┐ waits, so that the host does not end in the middle of the release
+ *   farewell ────────────────────────────▶ │
+ *   wait for the process          exit  ◀──┘
+ *   close
+ *
+ * COM may keep the object for as long as it
+ * likes (Wine keeps a dead client's references for ever): after close it refers to nothing. */
 #pragma once
 
 #include "backend-win32/service/link.h"

@@ -1,5 +1,5 @@
-/* discover.c: bh_win32_discover. Whoever may write the key decides what the service runs, so it is an administrator; but
- * what is there may have been written by anything, and is looked at as such. */
+/* discover.c: bh_win32_discover. Whoever may write the key decides what the service runs, so it is an
+ * administrator; but what is there may have been written by anything, and is looked at as such. */
 #include "backend-win32/wire.h"
 
 #include "backend-win32/backend-win32.h"

@@ -17,7 +17,7 @@ static const struct {
     {EXCEPTION_IN_PAGE_ERROR, "page could not be read"},
     {EXCEPTION_BREAKPOINT, "breakpoint"},
     {0xC0000374, "heap corruption"},
-    {0xC0000409, "fail fast"},            /* __fastfail: a stack cookie, or abort in newer C runtimes */
+    {0xC0000409, "fail fast"}, /* __fastfail: a stack cookie, or abort in newer C runtimes */
     {0xC0000417, "invalid argument to the C runtime"},
     {0x40000015, "fatal exit of the C runtime"},
     {0xE06D7363, "uncaught C++ exception"}, /* Microsoft's: "msc" */

@@ -1,7 +1,9 @@
-/* handover.h: what goes into a host's process: tokens with a notification, sockets and events with a call's reply.
+/* handover.h: what goes into a host's process: tokens with a notification, sockets and events with a call's
+ * reply.
  *
- * Into a host goes a handle of its own with the least rights that serve. What is there afterwards is the host's: when it
- * dies, Windows closes it. The service's own side stays the service's, and is closed by who has it. */
+ * Into a host goes a handle of its own with the least rights that serve. What is there afterwards is the
+ * host's: when it dies, Windows closes it. The service's own side stays the service's, and is closed by who
+ * has it. */
 #pragma once
 
 #include "backend-win32/service/host-process.h"
@@ -11,8 +13,9 @@ G_BEGIN_DECLS
 /* A token (0: none) for the host to look at, for the time of one notification. Until bh_handover_end_token. */
 HRESULT bh_handover_token(const BhHostProcess *process, guint64 token, guint64 *remote);
 
-/* Closes it in the host again. Only the service does: two owners would, after a failure, not know which of them is to,
- * and a handle that is closed twice may be somebody else's by then. Also of 0, and for a dead host. */
+/* Closes it in the host again. Only the service does: two owners would, after a failure, not know which of
+ * them is to, and a handle that is closed twice may be somebody else's by then. Also of 0, and for a dead
+ * host. */
 void bh_handover_end_token(const BhHostProcess *process, guint64 remote);
 
 /* Makes reply's blob of its resource, which stays where it is. */

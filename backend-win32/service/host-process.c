@@ -2,9 +2,10 @@
 
 #include "backend-win32/backend-win32.h"
 
-/* No more than what is done with it: a job's assignment asks for SET_QUOTA and TERMINATE. IsProcessInJob would do
- * with PROCESS_QUERY_LIMITED_INFORMATION on Windows; Wine 8 refuses that. */
-#define ACCESS (PROCESS_SET_QUOTA | PROCESS_TERMINATE | PROCESS_DUP_HANDLE | PROCESS_QUERY_INFORMATION | SYNCHRONIZE)
+/* No more than what is done with it: a job's assignment asks for SET_QUOTA and TERMINATE. IsProcessInJob
+ * would do with PROCESS_QUERY_LIMITED_INFORMATION on Windows; Wine 8 refuses that. */
+#define ACCESS \
+  (PROCESS_SET_QUOTA | PROCESS_TERMINATE | PROCESS_DUP_HANDLE | PROCESS_QUERY_INFORMATION | SYNCHRONIZE)
 
 HANDLE bh_host_process_job(void) {
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits = {
@@ -23,8 +24,8 @@ HANDLE bh_host_process_job(void) {
 
 /* What a file is, whatever it is called. */
 static gboolean file_identity(const wchar_t *path, BY_HANDLE_FILE_INFORMATION *identity) {
-  HANDLE file = CreateFileW(path, FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
-                            OPEN_EXISTING, 0, NULL);
+  HANDLE file = CreateFileW(path, FILE_READ_ATTRIBUTES, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                            NULL, OPEN_EXISTING, 0, NULL);
   gboolean known = file != INVALID_HANDLE_VALUE && GetFileInformationByHandle(file, identity);
 
   if (file != INVALID_HANDLE_VALUE) CloseHandle(file);

@@ -16,11 +16,12 @@ typedef struct {
   DWORD pid;     /* 0: none */
 } BhHostProcess;
 
-/* The job that ends its processes when its last handle is closed. Not inherited. NULL: GetLastError says why. */
+/* The job that ends its processes when its last handle is closed. Not inherited. NULL: GetLastError says
+ * why. */
 HANDLE bh_host_process_job(void);
 
-/* Opens the process, and sees that it runs the image at host_path and is in the job. Anything else fails, with
- * nothing opened: E_ACCESSDENIED for another image. */
+/* Opens the process, and sees that it runs the image at host_path and is in the job. Anything else fails,
+ * with nothing opened: E_ACCESSDENIED for another image. */
 HRESULT bh_host_process_contain(BhHostProcess *process, DWORD pid, const char *host_path, HANDLE job);
 
 /* Waits for its end, for this long (ms, INFINITE, or 0 to look). TRUE: it has ended. */

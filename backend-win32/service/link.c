@@ -6,8 +6,8 @@
 /* How long a host that was let go may take to end by itself: its plugin's DllMain runs in there. */
 #define RELEASE_TIMEOUT_MS 5000
 
-/* What the transport says when COM has swallowed a fault in the host. Windows has RPC_E_SERVERFAULT for it; Wine passes
- * the exception on, ERROR_NOACCESS. */
+/* What the transport says when COM has swallowed a fault in the host. Windows has RPC_E_SERVERFAULT for it;
+ * Wine passes the exception on, ERROR_NOACCESS. */
 #define WINE_SERVERFAULT ((HRESULT)0x800703E6)
 
 static const BhLockClass link_class = {"win32 link", BH_RANK_LEAF, FALSE};
@@ -35,7 +35,7 @@ guint32 bh_win32_link_pid(BhLink *link) {
   return from_base(link)->process.pid;
 }
 
-/* --- Death -------------------------------------------------------------------------------------------------------- */
+/* --- Death ---------------------------------------------------------------------------------------------- */
 
 /* On a thread of the thread pool: the process has ended. */
 static void CALLBACK process_ended(void *data, G_GNUC_UNUSED BOOLEAN timed_out) {
@@ -87,7 +87,7 @@ static BhResult take(BhWin32Link *self, const BhFields *fields, UINT32 size, BYT
   return BH_RPC_E_SERVERFAULT;
 }
 
-/* --- Calls into the host ------------------------------------------------------------------------------------------ */
+/* --- Calls into the host -------------------------------------------------------------------------------- */
 
 /* A call of IWslPluginHost, and what came of it. */
 typedef struct {
@@ -152,10 +152,10 @@ BhResult bh_win32_link_notify(BhLink *link, const BhNotification *notification, 
   return result;
 }
 
-/* --- Release ------------------------------------------------------------------------------------------------------ */
+/* --- Release -------------------------------------------------------------------------------------------- */
 
-/* Releasing the last reference ends the host. It says goodbye first, so that it does not end in the middle of that: Wine 8
- * never closes its connections to a process that ended before its proxies were released. */
+/* Releasing the last reference ends the host. It says goodbye first, so that it does not end in the middle
+ * of that: Wine 8 never closes its connections to a process that ended before its proxies were released. */
 static void let_go(gpointer data) {
   BhWin32Link *self = data;
   if (self->host != NULL) IWslPluginHost_Release(self->host);

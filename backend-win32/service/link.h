@@ -4,8 +4,8 @@
  *                │          │
  *                └──▶ RELEASED ◀┘     release began: no event begins from here on
  *
- * A link has one callback object (callback.h), one process (host-process.h) and one proxy. The callback object outlives
- * it when COM says so, and then knows it no more. */
+ * A link has one callback object (callback.h), one process (host-process.h) and one proxy. The callback
+ * object outlives it when COM says so, and then knows it no more. */
 #pragma once
 
 #include "backend-win32/wire.h"
@@ -36,7 +36,7 @@ typedef struct {
   char *name, *path;
   BhCallback *callback;
   IWslPluginHost *host; /* the MTA's: used inside bh_apartment_run only */
-  HANDLE death_wait; /* of the thread pool, on the process */
+  HANDLE death_wait;    /* of the thread pool, on the process */
 
   BhMutex lock;          /* guards what follows; a leaf, held across nothing */
   BhHostProcess process; /* set by Hello, once; constant then until the link is freed */

@@ -1,5 +1,5 @@
-/* registration.c: what COM must find in the registry: where the host is, where the proxy/stub DLL is, and that both
- * interfaces are marshalled by it. */
+/* registration.c: what COM must find in the registry: where the host is, where the proxy/stub DLL is, and
+ * that both interfaces are marshalled by it. */
 #include "backend-win32/wire.h"
 
 #include "backend-win32/backend-win32.h"
@@ -53,9 +53,9 @@ static gboolean answer(LSTATUS error, char **cause) {
   return FALSE;
 }
 
-/* Windows looks into the user's classes first, unless the process is elevated: then, and for services, only the
- * machine's count. Wine 8 has no user's classes, it looks into the machine's only; but there a "machine" is a prefix,
- * and that is a user's own. */
+/* Windows looks into the user's classes first, unless the process is elevated: then, and for services, only
+ * the machine's count. Wine 8 has no user's classes, it looks into the machine's only; but there a "machine"
+ * is a prefix, and that is a user's own. */
 static HKEY classes_root(gboolean per_user) {
   const gboolean is_wine = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
   return per_user && !is_wine ? HKEY_CURRENT_USER : HKEY_LOCAL_MACHINE;

@@ -35,7 +35,7 @@ static BhResult vm_create(BhGuest *guest, const BhVmSettings *settings, const Bh
   created = g_new(ProbeVm, 1);
   *created = (ProbeVm){{guest->class}, probe, inner};
   *vm = &created->parent;
-  probe->last_vm = inner;
+  g_atomic_pointer_set(&probe->last_vm, inner);
   return result;
 }
 

@@ -26,7 +26,7 @@ typedef struct {
   int passed[BH_PROBE_COUNT]; /* atomic: calls so far */
   int inside;                 /* atomic: mounts and executions that run now */
   int max_inside;             /* atomic: most of them at once */
-  BhVm *last_vm;              /* the inner guest's, of the last VM that was created */
+  BhVm *last_vm;              /* atomic: the inner guest's, of the last VM that was created */
 } BhProbeGuest;
 
 void bh_probe_guest_init(BhProbeGuest *probe, BhGuest *inner);

@@ -49,7 +49,7 @@ static void given_no_thread_then_each_step_says_so(void) {
 
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
-  bh_sync_set_observer(&observer);
+  bh_sync_add_observer(&observer);
   g_test_add_func("/mock/no-threads", given_no_thread_then_each_step_says_so);
   return g_test_run();
 }

@@ -72,8 +72,9 @@ static BhResult window_hook(BhMockHost *host, const BhNotification *notification
   return BH_OK;
 }
 
-static void on_wait(const BhLockClass *lock_class, gconstpointer lock) {
+void directed_on_wait(const BhLockClass *lock_class, gconstpointer lock) {
   (void)lock;
+  if (window.notifier == NULL) return; /* another row runs */
   if (g_str_equal(lock_class->name, "instance monitor") && bh_thread_self() != window.notifier)
     bh_gate_open(&window.call_queued);
 }
@@ -89,7 +90,6 @@ static BhResult hold_until_queued(BhProbePoint point, gpointer data) {
 }
 
 void row_38_pre_notification(Environment *environment) {
-  static const BhSyncObserver observer = {.wait = on_wait};
   const BhMockPlugin plugin = {.name = "TestPlugin",
                                .hooks = 1u << BH_HOOK_VM_STARTED | 1u << BH_HOOK_DISTRIBUTION_STARTED,
                                .hook = window_hook};
@@ -102,14 +102,13 @@ void row_38_pre_notification(Environment *environment) {
   bh_gate_init(&window.call_queued);
   g_assert_true(bh_service_add_plugin(service, "TestPlugin", "in this program"));
   environment->guest.before = hold_until_queued;
-  bh_sync_set_observer(&observer);
   g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
-  bh_sync_set_observer(NULL);
   g_assert_cmpint(window.mounted, ==, BH_OK);
   g_assert_true(window.mounter == window.notifier);
   bh_service_close_session(service, session);
   bh_service_free(service);
   bh_backend_mock_free(backend);
+  window.notifier = NULL;
   bh_gate_clear(&window.vm_runs);
   bh_gate_clear(&window.call_queued);
 }
@@ -148,7 +147,7 @@ void row_39_hook_returns(Environment *environment) {
 
 static int starved; /* atomic: the service gets no new worker */
 
-static gboolean may_start_thread(const char *name) {
+gboolean directed_may_start_thread(const char *name) {
   return !g_atomic_int_get(&starved) || !g_str_equal(name, "bh-worker");
 }
 
@@ -175,7 +174,6 @@ static gpointer start_session(gpointer session) {
 }
 
 void row_41_no_thread(Environment *environment) {
-  static const BhSyncObserver observer = {.may_start_thread = may_start_thread};
   g_autofree char *file = NULL;
   BhService *service = new_service(environment, "on OnVMStarted\n  execute /bin/true\non OnVMStopping\n", &file);
   g_autoptr(BhSession) refused = new_session(service, environment);
@@ -188,7 +186,6 @@ void row_41_no_thread(Environment *environment) {
   bh_gate_init(&starving.refused);
   environment->guest.before = hold_hook;
   environment->guest.data = &starving;
-  bh_sync_set_observer(&observer);
 
   /* Not one worker: the plugins cannot be loaded, and nothing is latched for that. */
   g_atomic_int_set(&starved, TRUE);
@@ -218,7 +215,6 @@ void row_41_no_thread(Environment *environment) {
   }
   bh_service_close_session(service, refused);
   bh_service_free(service);
-  bh_sync_set_observer(NULL);
   bh_gate_clear(&starving.hook_runs);
   bh_gate_clear(&starving.refused);
 }

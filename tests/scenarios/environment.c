@@ -6,6 +6,7 @@ void environment_open(Environment *environment, const char *name) {
   g_autoptr(GError) error = NULL;
 
   *environment = (Environment){.backend_name = name, .hosts = g_array_new(FALSE, FALSE, sizeof(guint32))};
+  bh_gate_init(&environment->host_ended);
   platform_open(environment);
   bh_probe_guest_init(&environment->guest, environment->inner_guest);
   environment->folder = g_dir_make_tmp("bulkhead-XXXXXX", &error);
@@ -30,6 +31,7 @@ void environment_trace(const BhTraceEvent *event, gpointer data) {
   g_autofree char *code = bh_result_to_string(event->result);
 
   if (g_str_equal(event->what, "host started")) g_array_append_val(environment->hosts, event->process);
+  if (g_str_equal(event->what, "host ended")) bh_gate_open(&environment->host_ended);
   g_test_message("%s [%u.%" G_GUINT64_FORMAT "] %s %s %s", event->who, event->process, event->thread, event->what,
                  code, event->detail != NULL ? event->detail : "");
 }
@@ -39,6 +41,7 @@ void environment_close(Environment *environment) {
   for (guint i = 0; i < environment->hosts->len; i++)
     g_assert_false(platform_host_runs(g_array_index(environment->hosts, guint32, i)));
   g_array_unref(environment->hosts);
+  bh_gate_clear(&environment->host_ended);
   remove_tree(environment->folder);
   g_free(environment->folder);
 }

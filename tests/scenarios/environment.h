@@ -4,6 +4,7 @@
 #pragma once
 
 #include "core/service.h"
+#include "tests/common/gate.h"
 #include "tests/common/probe-guest.h"
 
 typedef struct {
@@ -13,6 +14,7 @@ typedef struct {
   BhProbeGuest guest;
   BhUser user;
   char *folder;  /* the row's own; gone afterwards */
+  BhGate host_ended; /* a host is no more, and was not released */
   GArray *hosts; /* guint32: the processes of the hosts that were started; none may be left */
 } Environment;
 

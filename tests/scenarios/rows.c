@@ -44,7 +44,8 @@
     .name = row_name, .backends = ON_BOTH, \
     .plugins = {{ON_LOAD "on OnVMStarted\n  log Crashing host\n  crash " kind "\non OnVMStopping\n", \
                  STARTED "Crashing host\ncrash " kind "\n"}}, \
-    .steps = START EXPECT_VM("RPC_E_SERVER_DIED") "distro start Debian\n" EXPECT_VM("RPC_E_SERVER_DIED") \
+    .steps = START EXPECT_VM("RPC_E_SERVER_DIED") "distro start Debian\n" EXPECT_VM("RPC_E_SERVER_DIED"), \
+    .host_dies = TRUE \
   }
 
 /* Row 31: a thread that was begun in D+ executes in the distribution after the hook returned. */
@@ -212,7 +213,8 @@ const Row rows[] = {
     {.name = "29-host-crash-at-distro-start",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnDistributionStarted\n  crash null\n" "on OnVMStopping\n", "load\n" D_STARTED "crash null\n"}},
-     .steps = START EXPECT_DISTRO("RPC_E_SERVER_DIED") "distro start Debian\n" EXPECT_DISTRO("RPC_E_SERVER_DIED")},
+     .steps = START EXPECT_DISTRO("RPC_E_SERVER_DIED") "distro start Debian\n" EXPECT_DISTRO("RPC_E_SERVER_DIED"),
+     .host_dies = TRUE},
 
     {.name = "30-concurrent-callbacks",
      .backends = ON_BOTH,
@@ -260,7 +262,8 @@ const Row rows[] = {
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\non OnVMStopping\n  crash null\n", STARTED "OnVMStopping\ncrash null\n"},
                  {ON_LOAD "on OnVMStarted\non OnVMStopping\n", STARTED "OnVMStopping\n"}},
-     .steps = START_STOP "distro start Debian\n" EXPECT_VM("RPC_E_SERVER_DIED")},
+     .steps = START_STOP "distro start Debian\n" EXPECT_VM("RPC_E_SERVER_DIED"),
+     .host_dies = TRUE},
 
     {.name = "43-disconnected-is-a-result", .backends = ON_BOTH, .directed = row_43_disconnected_result},
 
@@ -288,12 +291,14 @@ const Row rows[] = {
      .steps = "distro register Old wsl1\ndistro start Old\n" START EXPECT_VM("ERROR_TIMEOUT")
               "distro start Debian\n" EXPECT_VM("ERROR_TIMEOUT")
               "distro terminate Old\ndistro start Old\n",
+     .host_dies = TRUE,
      .load_timeout = 2000},
 
     {.name = "58-dll-main-never-returns",
      .backends = ON_BOTH,
      .plugins = {{"on attach\n  hang\n", "attach\nhang\n"}},
      .steps = START EXPECT_VM("ERROR_TIMEOUT") "distro start Debian\n" EXPECT_VM("ERROR_TIMEOUT"),
+     .host_dies = TRUE,
      .load_timeout = 2000},
 
     {.name = "58-entry-point-calls-the-api",

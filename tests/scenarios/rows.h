@@ -25,6 +25,7 @@ typedef struct {
     const char *log;    /* what it must have logged; NULL: it was not loaded */
   } plugins[MAX_PLUGINS];
   const char *steps;
+  gboolean host_dies; /* the first plugin's host ends by itself, before the service lets go of it */
   guint load_timeout; /* ms; 0: the default. The run must not take longer than twice this, and 10 s */
   void (*directed)(Environment *environment);
 } Row;
@@ -34,7 +35,9 @@ typedef struct {
 extern const Row rows[];
 extern const guint row_count;
 
-/* The directed ones. */
+/* The directed ones, and what of the sync observer they need. */
+void directed_on_wait(const BhLockClass *lock_class, gconstpointer lock);
+gboolean directed_may_start_thread(const char *name);
 void row_38_pre_notification(Environment *environment);
 void row_39_hook_returns(Environment *environment);
 void row_41_no_thread(Environment *environment);

@@ -78,8 +78,10 @@ static void run_row(Environment *environment, const Row *row) {
   }
 
   held = bh_run(service, &environment->user, scenario, &(BhRunReport){on_begin, on_end, NULL});
+  if (row->host_dies) bh_gate_pass(&environment->host_ended);
   bh_service_free(service);
   g_assert_true(held);
+  g_assert_cmpint(environment->guest.max_inside, <=, 1); /* pumped: calls are served one after another */
   g_assert_cmpuint(bh_process_number(), ==, process);
   if (row->load_timeout != 0)
     g_assert_cmpint((bh_clock_now() - began) / 1000, <, 2 * (gint64)row->load_timeout + 10 * 1000);
@@ -108,6 +110,7 @@ static void test_row(gconstpointer data) {
 }
 
 int main(int argc, char **argv) {
+  static const BhSyncObserver observer = {.wait = directed_on_wait, .may_start_thread = directed_may_start_thread};
   guint wanted;
 
   g_test_init(&argc, &argv, NULL);
@@ -115,6 +118,7 @@ int main(int argc, char **argv) {
   backend = argv[1];
   wanted = g_str_equal(backend, "mock") ? ON_MOCK : ON_WIN32;
   bh_lock_order_start(BH_LOCK_ORDER_FATAL);
+  bh_sync_add_observer(&observer);
   for (guint i = 0; i < row_count; i++) {
     g_autofree char *path = g_strdup_printf("/scenario/%s/pumped/%s/%s", rows[i].name, backend, platform_name());
     if (rows[i].backends & wanted) g_test_add_data_func(path, &rows[i], test_row);

@@ -14,6 +14,9 @@
 
 #define ALL_VM_HOOKS 0x3fu
 
+/* µs; the service's. Only hooks that hang at its stop last so long. */
+#define FIXTURE_STOP_TIMEOUT (G_USEC_PER_SEC / 2)
+
 typedef struct {
   BhBackend *backend;
   BhGuest *inner;

@@ -1,6 +1,8 @@
 /* The plugin manager's rules: who is loaded and when, what a dead host means, what a failing one does not. */
 #include "fixture.h"
 
+#include "core/lock-order.h"
+
 #include <string.h>
 
 /* What a plugin of these tests counts; one array for all of a test's plugins. */
@@ -248,8 +250,37 @@ static void crash_is_reported_once(void) {
   g_string_free(fixture.trace, TRUE);
 }
 
+/* --- Hooks that hang ---------------------------------------------------------------------------------------------- */
+
+static BhResult hang_at_the_end(BhMockHost *host, const BhNotification *notification, gpointer data) {
+  Behaviour *behaviour = data;
+
+  g_atomic_int_inc(&behaviour->hooks);
+  if (notification->hook == BH_HOOK_VM_STOPPING) bh_mock_host_wait_dead(host);
+  return BH_OK;
+}
+
+/* When the time is over, every host is ended, and the stop goes on. */
+static void hook_that_hangs_at_the_service_stop(void) {
+  Behaviour behaviours[2] = {QUIET, QUIET};
+  BhMockPlugin plugins[] = {PLUGIN("One", &behaviours[0]), PLUGIN("Two", &behaviours[1])};
+  Fixture fixture;
+
+  plugins[0].hook = hang_at_the_end;
+  fixture_open(&fixture, plugins, 2);
+  g_assert_cmpint(fixture_start(&fixture), ==, BH_OK);
+  bh_service_free(fixture.service);
+  g_assert_cmpint(behaviours[0].hooks, ==, 4);
+  g_assert_nonnull(strstr(fixture.trace->str, "One: crashed"));
+  bh_session_unref(fixture.session);
+  bh_backend_mock_free(fixture.backend);
+  bh_guest_memory_free(fixture.inner);
+  g_string_free(fixture.trace, TRUE);
+}
+
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
+  bh_lock_order_start(BH_LOCK_ORDER_FATAL);
   g_test_add_func("/plugin-manager/load/first-use-from-many-threads", first_use_from_many_threads);
   g_test_add_func("/plugin-manager/load/first-failure-by-discovery", first_failure_by_discovery);
   g_test_add_func("/plugin-manager/load/host-that-cannot-be-started", host_that_cannot_be_started);
@@ -259,5 +290,6 @@ int main(int argc, char **argv) {
   g_test_add_func("/plugin-manager/crash/in-a-stopping-hook", crash_in_a_stopping_hook);
   g_test_add_func("/plugin-manager/crash/outside-any-hook", crash_outside_any_hook);
   g_test_add_func("/plugin-manager/crash/reported-once", crash_is_reported_once);
+  g_test_add_func("/plugin-manager/stop/hook-that-hangs", hook_that_hangs_at_the_service_stop);
   return g_test_run();
 }

@@ -1,6 +1,8 @@
 /* VM sessions beyond the scenarios: VMs that die, sessions side by side, calls against a stop. */
 #include "fixture.h"
 
+#include "core/lock-order.h"
+
 #include <string.h>
 
 static GString *hooks_seen; /* the plugin's own log: one session's hooks never overlap, so it needs no lock */
@@ -104,6 +106,91 @@ static void vm_that_cannot_be_created(void) {
   fixture.guest.before = NULL;
   g_assert_cmpint(fixture_start(&fixture), ==, BH_OK);
   close_logging(&fixture, "V+ D+ D- V- ");
+}
+
+static BhResult refuse_to_stop(BhProbePoint point, gpointer data) {
+  (void)data;
+  return point == BH_PROBE_INSTANCE_STOP ? BH_E_ACCESSDENIED : BH_OK;
+}
+
+/* It runs on, and D- comes again with the next try; the VM's stop does not ask. */
+static void instance_that_cannot_stop(void) {
+  Fixture fixture;
+
+  open_logging(&fixture);
+  g_assert_cmpint(fixture_start(&fixture), ==, BH_OK);
+  fixture.guest.before = refuse_to_stop;
+  g_assert_cmpint(bh_session_terminate(fixture.session, &fixture.distribution.id, NULL), ==, BH_E_ACCESSDENIED);
+  g_assert_cmpint(fixture_start(&fixture), ==, BH_OK); /* it runs */
+  bh_session_stop_vm(fixture.session);
+  fixture.guest.before = NULL;
+  close_logging(&fixture, "V+ D+ D- D- V- ");
+}
+
+static void name_that_is_taken(void) {
+  BhDistribution other = {.id = {{2}}, .name = "DEBIAN"};
+  Fixture fixture;
+
+  open_logging(&fixture);
+  g_assert_cmpint(bh_session_register(fixture.session, &other, NULL), ==, BH_E_ALREADY_EXISTS);
+  close_logging(&fixture, "");
+}
+
+/* --- Closing ----------------------------------------------------------------------------------------------------- */
+
+/* An operation that waits while the session is closed must not start a VM that nobody would stop. */
+static BhGate in_stopping, stopping_may_end, starter_waits;
+static gpointer starter_thread; /* atomic */
+
+static BhResult hold_stopping(BhMockHost *host, const BhNotification *notification, gpointer data) {
+  (void)host;
+  (void)data;
+  if (notification->hook != BH_HOOK_VM_STOPPING) return BH_OK;
+  bh_gate_open(&in_stopping);
+  bh_gate_pass(&stopping_may_end);
+  return BH_OK;
+}
+
+static void on_wait(const BhLockClass *lock_class, gconstpointer lock) {
+  (void)lock;
+  if (g_str_equal(lock_class->name, "instance monitor") && bh_thread_self() == g_atomic_pointer_get(&starter_thread))
+    bh_gate_open(&starter_waits);
+}
+
+static gpointer close_session(gpointer data) {
+  Fixture *fixture = data;
+  bh_service_close_session(fixture->service, fixture->session);
+  return NULL;
+}
+
+static gpointer start_late(gpointer data) {
+  g_atomic_pointer_set(&starter_thread, bh_thread_self());
+  return GINT_TO_POINTER(fixture_start(data));
+}
+
+static void start_while_it_is_closed(void) {
+  const BhMockPlugin plugin = {.name = "One", .hooks = ALL_VM_HOOKS, .hook = hold_stopping};
+  BhThread *closer, *starter;
+  Fixture fixture;
+
+  bh_gate_init(&in_stopping);
+  bh_gate_init(&stopping_may_end);
+  bh_gate_init(&starter_waits);
+  fixture_open(&fixture, &plugin, 1);
+  g_assert_cmpint(fixture_start(&fixture), ==, BH_OK);
+  closer = bh_thread_new("closer", BH_RANK_SESSION_TABLE, close_session, &fixture);
+  bh_gate_pass(&in_stopping);
+  starter = bh_thread_new("starter", BH_RANK_SESSION_TABLE, start_late, &fixture);
+  bh_gate_pass(&starter_waits);
+  bh_gate_open(&stopping_may_end);
+  bh_thread_join(closer);
+  g_assert_cmpint(GPOINTER_TO_INT(bh_thread_join(starter)), ==, BH_E_NOT_VALID_STATE);
+  g_atomic_pointer_set(&starter_thread, NULL);
+  g_assert_cmpint(fixture_start(&fixture), ==, BH_E_NOT_VALID_STATE);
+  fixture_close(&fixture);
+  bh_gate_clear(&in_stopping);
+  bh_gate_clear(&stopping_may_end);
+  bh_gate_clear(&starter_waits);
 }
 
 /* --- A VM that dies by itself (row 55) --------------------------------------------------------------------------- */
@@ -270,11 +357,18 @@ static void calls_against_stops(void) {
 }
 
 int main(int argc, char **argv) {
+  static const BhSyncObserver observer = {.wait = on_wait};
+
   g_test_init(&argc, &argv, NULL);
+  bh_lock_order_start(BH_LOCK_ORDER_FATAL);
+  bh_sync_add_observer(&observer);
   g_test_add_func("/session/distribution/register-and-unregister", register_and_unregister);
   g_test_add_func("/session/distribution/unregister-one-that-runs", unregister_one_that_runs);
   g_test_add_func("/session/distribution/terminate-leaves-the-vm", terminate_leaves_the_vm);
   g_test_add_func("/session/distribution/that-cannot-start", instance_that_cannot_start);
+  g_test_add_func("/session/distribution/that-cannot-stop", instance_that_cannot_stop);
+  g_test_add_func("/session/distribution/name-that-is-taken", name_that_is_taken);
+  g_test_add_func("/session/closed/start-while-it-is", start_while_it_is_closed);
   g_test_add_func("/session/vm/that-cannot-be-created", vm_that_cannot_be_created);
   g_test_add_func("/session/vm-dies/while-idle", vm_dies_while_idle);
   g_test_add_func("/session/vm-dies/in-OnVMStarted", vm_dies_in_vm_started);

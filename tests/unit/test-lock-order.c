@@ -38,7 +38,7 @@ static void tear_down(Fixture *fixture, gconstpointer data) {
   bh_mutex_clear(&fixture->manager);
   bh_mutex_clear(&fixture->queue);
   bh_mutex_clear(&fixture->log);
-  bh_sync_set_observer(NULL);
+  bh_lock_order_stop();
   g_ptr_array_unref(fixture->reports);
 }
 
@@ -245,7 +245,7 @@ static void what_another_thread_holds_is_not_in_the_way(Fixture *fixture, gconst
   thread = bh_thread_new("other", BH_RANK_MANAGER, hold_manager, &elsewhere);
   bh_gate_pass(&elsewhere.holds);
   take_instance(fixture, "here");
-  bh_lock_order_assert_at_most(BH_RANK_INSTANCE, "it works");
+  bh_lock_order_assert_only(&instance_class, &fixture->instance, "it works");
   drop_instance(fixture);
   bh_gate_open(&elsewhere.go);
   bh_thread_join(thread);
@@ -256,21 +256,40 @@ static void what_another_thread_holds_is_not_in_the_way(Fixture *fixture, gconst
 
 /* --- Where a notification leaves ------------------------------------------------------------------------ */
 
-static void at_most_so_high_a_rank_may_be_held(Fixture *fixture, gconstpointer data) {
+static void nothing_but_one_lock_may_be_held(Fixture *fixture, gconstpointer data) {
   (void)data;
-  bh_lock_order_assert_at_most(BH_RANK_SESSION_TABLE, "notifying");
+  bh_lock_order_assert_only(NULL, NULL, "notifying");
+  bh_lock_order_assert_only(&instance_class, &fixture->instance, "notifying"); /* it need not be held */
   take_instance(fixture, "session.c:20");
-  bh_lock_order_assert_at_most(BH_RANK_INSTANCE, "notifying");
-  bh_lock_order_assert_at_most(BH_RANK_LEAF, "notifying");
+  bh_lock_order_assert_only(&instance_class, &fixture->instance, "notifying");
+  take_instance(fixture, "session.c:21");
+  bh_lock_order_assert_only(&instance_class, &fixture->instance, "notifying");
   assert_no_report(fixture);
-  bh_lock_order_assert_at_most(BH_RANK_SESSION_TABLE, "notifying 'Shield'");
-  assert_report(fixture, "holds instance from session.c:20 while notifying 'Shield'");
+  drop_instance(fixture);
+  bh_lock_order_assert_only(NULL, NULL, "OnSessionCreated");
+  assert_report(fixture, "holds instance from session.c:20 at: OnSessionCreated");
+  bh_lock_order_assert_only(&instance_class, &fixture->manager, "OnVMStarted"); /* another one's */
+  assert_report(fixture, "holds instance from session.c:20 at: OnVMStarted");
 
   bh_mutex_lock_at(&fixture->manager, "manager.c:10");
-  bh_lock_order_assert_at_most(BH_RANK_INSTANCE, "notifying");
-  assert_report(fixture, "holds manager from manager.c:10 while notifying");
+  bh_lock_order_assert_only(&instance_class, &fixture->instance, "OnVMStarted");
+  assert_report(fixture, "holds manager from manager.c:10 at: OnVMStarted");
   bh_mutex_unlock(&fixture->manager);
   drop_instance(fixture);
+}
+
+/* The mistake of old: a notification that leaves under the session table's lock, of a rank below the instance's. */
+static void a_lower_lock_is_in_the_way_too(Fixture *fixture, gconstpointer data) {
+  static const BhLockClass table_class = {"session table", BH_RANK_SESSION_TABLE, FALSE};
+  BhMutex table;
+
+  (void)data;
+  bh_mutex_init(&table, &table_class);
+  bh_mutex_lock_at(&table, "service.c:30");
+  bh_lock_order_assert_only(&instance_class, &fixture->instance, "OnVMStarted");
+  assert_report(fixture, "holds session table from service.c:30 at: OnVMStarted");
+  bh_mutex_unlock(&table);
+  bh_mutex_clear(&table);
 }
 
 /* --- Modes ---------------------------------------------------------------------------------------------- */
@@ -337,7 +356,8 @@ int main(int argc, char **argv) {
   ADD("waiting-for-a-thread-counts-as-taking-its-locks", waiting_for_a_thread_counts_as_taking_its_locks);
   ADD("a-thread-is-held-to-what-it-promised", a_thread_is_held_to_what_it_promised);
   ADD("what-another-thread-holds-is-not-in-the-way", what_another_thread_holds_is_not_in_the_way);
-  ADD("at-most-so-high-a-rank-may-be-held", at_most_so_high_a_rank_may_be_held);
+  ADD("nothing-but-one-lock-may-be-held", nothing_but_one_lock_may_be_held);
+  ADD("a-lower-lock-is-in-the-way-too", a_lower_lock_is_in_the_way_too);
   ADD("logging-says-the-first-and-goes-on", logging_says_the_first_and_goes_on);
   ADD("fatal-ends-the-process", fatal_ends_the_process);
   return g_test_run();

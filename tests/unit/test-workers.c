@@ -32,6 +32,33 @@ static void set_up(Fixture *fixture, gconstpointer data) {
   fixture->shared.threads = g_hash_table_new(NULL, NULL);
 }
 
+static void open_gate(Shared *shared) {
+  bh_mutex_lock(&shared->lock);
+  shared->gate_open = TRUE;
+  bh_cond_broadcast(&shared->changed);
+  bh_mutex_unlock(&shared->lock);
+}
+
+static guint threads_left; /* how many more may be started; used by the posting thread only */
+
+static gboolean may_start_thread(const char *name) {
+  g_assert_cmpstr(name, ==, "worker");
+  if (threads_left == 0) return FALSE;
+  threads_left--;
+  return TRUE;
+}
+
+static Shared *opened_at_join;
+
+static void on_join(const char *name, BhLockRank lowest) {
+  (void)lowest;
+  g_assert_cmpstr(name, ==, "worker");
+  open_gate(opened_at_join);
+}
+
+static const BhSyncObserver thread_limit = {.may_start_thread = may_start_thread};
+static const BhSyncObserver join_watch = {.join = on_join};
+
 static void free_workers(Fixture *fixture) {
   g_clear_pointer(&fixture->workers, bh_workers_free);
 }
@@ -39,7 +66,9 @@ static void free_workers(Fixture *fixture) {
 static void tear_down(Fixture *fixture, gconstpointer data) {
   (void)data;
   free_workers(fixture);
-  bh_sync_set_observer(NULL);
+  bh_sync_remove_observer(&thread_limit);
+  bh_sync_remove_observer(&join_watch);
+  bh_lock_order_stop();
   g_hash_table_unref(fixture->shared.threads);
   bh_cond_clear(&fixture->shared.changed);
   bh_mutex_clear(&fixture->shared.lock);
@@ -88,12 +117,6 @@ static void wait_for_the_gate(gpointer data) {
   end(shared);
 }
 
-static void open_gate(Shared *shared) {
-  bh_mutex_lock(&shared->lock);
-  shared->gate_open = TRUE;
-  bh_cond_broadcast(&shared->changed);
-  bh_mutex_unlock(&shared->lock);
-}
 
 /* --- Tests ---------------------------------------------------------------------------------------------- */
 
@@ -137,20 +160,12 @@ static void a_job_may_wait_for_one_it_posted(Fixture *fixture, gconstpointer dat
 
 /* --- With few threads to be had ------------------------------------------------------------------------- */
 
-static guint threads_left; /* how many more may be started; used by the posting thread only */
 
-static gboolean may_start_thread(const char *name) {
-  g_assert_cmpstr(name, ==, "worker");
-  if (threads_left == 0) return FALSE;
-  threads_left--;
-  return TRUE;
-}
 
 /* Before the first job: other threads must not use the observer meanwhile. */
 static void allow_threads(guint count) {
-  static const BhSyncObserver observer = {.may_start_thread = may_start_thread};
   threads_left = count;
-  bh_sync_set_observer(&observer);
+  bh_sync_add_observer(&thread_limit);
 }
 
 /* Posts as soon as the one thread is idle; in between, no other can be had. */
@@ -192,21 +207,13 @@ static void that_no_thread_can_be_had_is_a_result(Fixture *fixture, gconstpointe
 
 /* --- The end -------------------------------------------------------------------------------------------- */
 
-static Shared *opened_at_join;
 
-static void on_join(const char *name, BhLockRank lowest) {
-  (void)lowest;
-  g_assert_cmpstr(name, ==, "worker");
-  open_gate(opened_at_join);
-}
 
 /* The gate opens only when free waits for a thread. */
 static void free_waits_for_every_job(Fixture *fixture, gconstpointer data) {
-  static const BhSyncObserver observer = {.join = on_join};
-
   (void)data;
   opened_at_join = &fixture->shared;
-  bh_sync_set_observer(&observer);
+  bh_sync_add_observer(&join_watch);
   for (guint i = 0; i < JOBS; i++)
     g_assert_true(bh_workers_post(fixture->workers, wait_for_the_gate, &fixture->shared));
   free_workers(fixture);

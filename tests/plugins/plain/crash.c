@@ -11,8 +11,8 @@ static HRESULT on_vm_started(const struct WSLSessionInformation *session,
   return S_OK;
 }
 
-__declspec(dllexport) HRESULT WSLPLUGINAPI_ENTRYPOINTV1(const struct WSLPluginAPIV1 *Api,
-                                                        struct WSLPluginHooksV1 *Hooks) {
+__declspec(dllexport) HRESULT
+    WSLPLUGINAPI_ENTRYPOINTV1(const struct WSLPluginAPIV1 *Api, struct WSLPluginHooksV1 *Hooks) {
   WSL_PLUGIN_REQUIRE_VERSION(1, 0, 0, Api);
   Hooks->OnVMStarted = on_vm_started;
   return S_OK;

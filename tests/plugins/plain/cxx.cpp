@@ -1,8 +1,9 @@
 // cxx.cpp: a plugin as people write them in C++: iostreams, exceptions, RAII, a thread.
 //
-// When a VM has started, it throws and catches within its hook, on the hook's thread and on one of its own. When a
-// distribution has started it runs a program in it, and keeps what that printed in cxx.log beside the DLL; unless the
-// distribution is called "throw": then an exception leaves the hook, which no plugin may let happen.
+// When a VM has started, it throws and catches within its hook, on the hook's thread and on one of its own.
+// When a distribution has started it runs a program in it, and keeps what that printed in cxx.log beside the
+// DLL; unless the distribution is called "throw": then an exception leaves the hook, which no plugin may let
+// happen.
 #include "WslPluginApi.h"
 
 #include <fstream>
@@ -18,8 +19,11 @@ std::wstring folder;
 
 class Failure : public std::runtime_error {
 public:
-  Failure(HRESULT code, const std::string &what) : std::runtime_error(what), code_(code) {}
-  HRESULT code() const { return code_; }
+  Failure(HRESULT code, const std::string &what) : std::runtime_error(what), code_(code) {
+  }
+  HRESULT code() const {
+    return code_;
+  }
 
 private:
   HRESULT code_;
@@ -37,7 +41,9 @@ public:
   ~Socket() {
     if (socket_ != INVALID_SOCKET) closesocket(socket_);
   }
-  SOCKET *put() { return &socket_; }
+  SOCKET *put() {
+    return &socket_;
+  }
   std::string read_all() {
     std::ostringstream text;
     char buffer[512];
@@ -66,8 +72,11 @@ template <typename Body> HRESULT guarded(Body body) {
 // Throws through a frame with a destructor, and catches it again. The destructor must have run.
 bool throw_and_catch() {
   struct Mark {
-    explicit Mark(bool &unwound) : unwound_(unwound) {}
-    ~Mark() { unwound_ = true; }
+    explicit Mark(bool &unwound) : unwound_(unwound) {
+    }
+    ~Mark() {
+      unwound_ = true;
+    }
     bool &unwound_;
   };
   bool unwound = false;
@@ -96,12 +105,14 @@ HRESULT on_vm_started(const WSLSessionInformation *, const WSLVmCreationSettings
   });
 }
 
-HRESULT on_distribution_started(const WSLSessionInformation *session, const WSLDistributionInformation *distribution) {
+HRESULT on_distribution_started(const WSLSessionInformation *session,
+                                const WSLDistributionInformation *distribution) {
   if (std::wstring(distribution->Name) == L"throw") throw std::runtime_error("leaves the hook");
   return guarded([&] {
     LPCSTR arguments[] = {"/bin/echo", "from", "C++", nullptr};
     Socket socket;
-    check(api->ExecuteBinaryInDistribution(session->SessionId, &distribution->Id, arguments[0], arguments, socket.put()),
+    check(api->ExecuteBinaryInDistribution(session->SessionId, &distribution->Id, arguments[0], arguments,
+                                           socket.put()),
           "/bin/echo could not be run");
     std::ofstream log((folder + L"\\cxx.log").c_str());
     log << socket.read_all();
@@ -111,7 +122,8 @@ HRESULT on_distribution_started(const WSLSessionInformation *session, const WSLD
 
 } // namespace
 
-extern "C" __declspec(dllexport) HRESULT WSLPLUGINAPI_ENTRYPOINTV1(const WSLPluginAPIV1 *Api, WSLPluginHooksV1 *Hooks) {
+extern "C" __declspec(dllexport) HRESULT
+    WSLPLUGINAPI_ENTRYPOINTV1(const WSLPluginAPIV1 *Api, WSLPluginHooksV1 *Hooks) {
   WSL_PLUGIN_REQUIRE_VERSION(2, 1, 2, Api);
   api = Api;
   Hooks->OnVMStarted = on_vm_started;

@@ -1,9 +1,9 @@
 /* faults.c: a plugin that does what it is told, mostly wrong, for the tests of backend-win32.
  *
- * What its entry point and DllMain do is said by its own file name, since that is there before anybody can talk to it:
- * copy it as "entry-hangs.dll". What OnDistributionStarted does is said by the distribution's name: "access-violation".
- * All other hooks succeed, after telling the debugger. Where a hook has something to tell, it says it by PluginError (and
- * so ends in E_ILLEGAL_STATE_CHANGE). */
+ * What its entry point and DllMain do is said by its own file name, since that is there before anybody can
+ * talk to it: copy it as "entry-hangs.dll". What OnDistributionStarted does is said by the distribution's
+ * name: "access-violation". All other hooks succeed, after telling the debugger. Where a hook has something
+ * to tell, it says it by PluginError (and so ends in E_ILLEGAL_STATE_CHANGE). */
 #include "WslPluginApi.h"
 
 #include <objbase.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define MIB (1024u * 1024u)
+#define MIB          (1024u * 1024u)
 
 /* Of this session the embedder knows nothing but the number. */
 #define SESSION 7
@@ -24,7 +24,7 @@ static HRESULT mount(void) {
   return api->MountFolder(SESSION, L"C:\\windows", L"/mnt/windows", TRUE, L"windows");
 }
 
-/* ---- Ends of the process ---------------------------------------------------------------------------------------- */
+/* ---- Ends of the process ------------------------------------------------------------------------------- */
 
 static DWORD WINAPI fault(void *unused) {
   volatile int *volatile nothing = NULL; /* both volatile, or the compiler sees what comes and leaves it out */
@@ -105,7 +105,7 @@ static HRESULT own_thread_fault(void) {
   return S_OK;
 }
 
-/* ---- Calls ------------------------------------------------------------------------------------------------------ */
+/* ---- Calls --------------------------------------------------------------------------------------------- */
 
 /* Runs "cat" with two arguments, says something to it, and tells what comes back. */
 static HRESULT execute(void) {
@@ -130,8 +130,8 @@ static HRESULT execute_nothing(void) {
   return sock == INVALID_SOCKET ? result : E_ABORT;
 }
 
-/* Every way to be too long, each of which must be E_INVALIDARG, and none of which may be read to its end: the strings
- * end at a page that is not there. */
+/* Every way to be too long, each of which must be E_INVALIDARG, and none of which may be read to its end:
+ * the strings end at a page that is not there. */
 static HRESULT oversize(void) {
   const SIZE_T size = 2 * MIB, page = 4096;
   char *narrow = VirtualAlloc(NULL, size + page, MEM_RESERVE, PAGE_NOACCESS);
@@ -261,7 +261,7 @@ static HRESULT a_process(void) {
   return process == NULL ? S_OK : E_FAIL;
 }
 
-/* ---- What a hook is told ---------------------------------------------------------------------------------------- */
+/* ---- What a hook is told ------------------------------------------------------------------------------- */
 
 /* Whether the session's SID is the token's user. */
 static HRESULT check_token(const struct WSLSessionInformation *session) {
@@ -345,7 +345,7 @@ static HRESULT on_container_started(const struct WSLCSessionInformation *session
   return api->PluginError(text);
 }
 
-/* ---- Beginning -------------------------------------------------------------------------------------------------- */
+/* ---- Beginning ----------------------------------------------------------------------------------------- */
 
 static BOOL is_called(const wchar_t *name) {
   return _wcsicmp(own_name, name) == 0;
@@ -364,8 +364,8 @@ BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved) {
   return !is_called(L"dllmain-refuses");
 }
 
-__declspec(dllexport) HRESULT WSLPLUGINAPI_ENTRYPOINTV1(const struct WSLPluginAPIV1 *Api,
-                                                        struct WSLPluginHooksV1 *Hooks) {
+__declspec(dllexport) HRESULT
+    WSLPLUGINAPI_ENTRYPOINTV1(const struct WSLPluginAPIV1 *Api, struct WSLPluginHooksV1 *Hooks) {
   WSL_PLUGIN_REQUIRE_VERSION(2, 9, 5, Api);
   if (is_called(L"requires-update")) WSL_PLUGIN_REQUIRE_VERSION(99, 0, 0, Api);
   api = Api;

@@ -1,8 +1,8 @@
 /* hello.c: a plugin that shows a Windows file to a Linux program.
  *
  * When a VM has started, it writes greeting.txt into its own folder, makes the folder visible in the VM at
- * /hello/from/windows, runs /bin/cat on the file there, reads what that says from the socket until its end, and
- * tells the debugger, and hello.log beside the DLL. It knows of nothing but the plugin API. */
+ * /hello/from/windows, runs /bin/cat on the file there, reads what that says from the socket until its end,
+ * and tells the debugger, and hello.log beside the DLL. It knows of nothing but the plugin API. */
 #include "WslPluginApi.h"
 
 #include <stdio.h>
@@ -29,7 +29,8 @@ static void report(const char *text, size_t length) {
   fclose(log);
 }
 
-/* Reads until the other side has ended, or until the buffer is full. Returns how much it was; the text ends in NUL. */
+/* Reads until the other side has ended, or until the buffer is full. Returns how much it was; the text ends
+ * in NUL. */
 static size_t read_all(SOCKET sock, char *buffer, size_t size) {
   size_t length = 0;
 
@@ -79,8 +80,8 @@ BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved) {
   return TRUE;
 }
 
-__declspec(dllexport) HRESULT WSLPLUGINAPI_ENTRYPOINTV1(const struct WSLPluginAPIV1 *Api,
-                                                        struct WSLPluginHooksV1 *Hooks) {
+__declspec(dllexport) HRESULT
+    WSLPLUGINAPI_ENTRYPOINTV1(const struct WSLPluginAPIV1 *Api, struct WSLPluginHooksV1 *Hooks) {
   WSL_PLUGIN_REQUIRE_VERSION(1, 0, 0, Api);
   api = Api;
   Hooks->OnVMStarted = on_vm_started;
