@@ -273,6 +273,7 @@ BhTransport bh_plugin_host_notify(BhPluginHost *host, const BhNotification *noti
     case BH_TRANSPORT_OK: trace_hook(host, notification->hook, reply); break;
     case BH_TRANSPORT_FAILED: trace(host, bh_hooks[notification->hook].name, *status, "could not be notified"); break;
     case BH_TRANSPORT_DEAD:
+      trace(host, bh_hooks[notification->hook].name, *status, "its host died in it");
       host_is_dead(host, bh_hooks[notification->hook].name);
       kill_link(host, "its plugin crashed"); /* a swallowed fault leaves it running */
       break;

@@ -1,0 +1,245 @@
+#include "fixture.h"
+
+#include <string.h>
+
+static const BhLockClass fixture_class = {"fixture", BH_RANK_LEAF, FALSE};
+
+static char *folder; /* temporary, this program's */
+
+/* --- Files ---------------------------------------------------------------------------------------------- */
+
+char *fixture_built(const char *name) {
+  return g_build_filename(g_getenv("BULKHEAD_BUILD"), name, NULL);
+}
+
+char *fixture_copy_plugin(const char *plugin, const char *name) {
+  g_autofree char *file = g_strconcat("tests/plugins/plain/", plugin, ".dll", NULL);
+  g_autofree char *from = fixture_built(file);
+  g_autofree char *to_name = g_strconcat(name, ".dll", NULL);
+  char *to = g_build_filename(folder, to_name, NULL);
+  g_autofree wchar_t *wide_from = bh_wire_wide(from);
+  g_autofree wchar_t *wide_to = bh_wire_wide(to);
+
+  if (!CopyFileW(wide_from, wide_to, FALSE)) g_error("%s cannot be copied to %s: %lu", from, to, GetLastError());
+  return to;
+}
+
+void fixture_init(int *argc, char ***argv) {
+  g_autofree char *host = NULL;
+  g_autofree char *proxystub = NULL;
+  g_autofree char *cause = NULL;
+  g_autofree char *pid = NULL;
+
+  g_test_init(argc, argv, NULL);
+  if (g_getenv("BULKHEAD_BUILD") == NULL) g_error("BULKHEAD_BUILD must name the build folder");
+  host = fixture_built("backend-win32/wslpluginhost.exe");
+  proxystub = fixture_built("backend-win32/wslpluginproxystub.dll");
+  if (!bh_win32_register(TRUE, host, proxystub, &cause)) g_error("%s", cause);
+  pid = g_strdup_printf("bulkhead-%lu", GetCurrentProcessId());
+  folder = g_build_filename(g_get_tmp_dir(), pid, NULL);
+  g_assert_cmpint(g_mkdir_with_parents(folder, 0700), ==, 0);
+}
+
+/* --- Being called --------------------------------------------------------------------------------------- */
+
+static void close_socket(gintptr value) {
+  closesocket((SOCKET)value);
+}
+
+static void close_handle(gintptr value) {
+  CloseHandle((HANDLE)value);
+}
+
+/* Two sockets that are each other's other end. */
+static void socket_pair(SOCKET pair[2]) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  int size = sizeof address;
+  SOCKET listener = socket(AF_INET, SOCK_STREAM, 0);
+
+  bind(listener, (struct sockaddr *)&address, size);
+  listen(listener, 1);
+  getsockname(listener, (struct sockaddr *)&address, &size);
+  pair[0] = socket(AF_INET, SOCK_STREAM, 0);
+  connect(pair[0], (struct sockaddr *)&address, size);
+  pair[1] = accept(listener, NULL, NULL);
+  closesocket(listener);
+}
+
+/* A socket from which comes text, then the end. */
+static BhResource say(const char *text) {
+  SOCKET pair[2];
+  socket_pair(pair);
+  send(pair[0], text, (int)strlen(text), 0);
+  closesocket(pair[0]);
+  return (BhResource){(gintptr)pair[1], close_socket};
+}
+
+static void answer(const BhCall *call, BhCallReply *reply) {
+  g_autofree char *joined = NULL;
+
+  switch (call->api) {
+    case BH_API_MOUNT_FOLDER: break;
+    case BH_API_EXECUTE_BINARY:
+    case BH_API_EXECUTE_BINARY_IN_DISTRIBUTION:
+      if (g_str_equal(call->path, "/bin/nothing")) {
+        reply->result = BH_E_FAIL;
+        break;
+      }
+      joined = call->arguments != NULL ? g_strjoinv("|", call->arguments) : g_strdup("");
+      reply->resource = say(joined);
+      break;
+    case BH_API_CONTAINER_CREATE_PROCESS:
+      reply->process = 99;
+      if (g_str_equal(call->path, "/bin/nothing")) *reply = (BhCallReply){.result = BH_E_FAIL, .number = 2};
+      break;
+    case BH_API_PROCESS_GET_FD: reply->resource = say("out"); break;
+    case BH_API_PROCESS_GET_EXIT_EVENT:
+      reply->resource = (BhResource){(gintptr)CreateEventW(NULL, TRUE, TRUE, NULL), close_handle};
+      break;
+    case BH_API_PROCESS_GET_EXIT_CODE: reply->number = 12; break;
+    case BH_API_PROCESS_RELEASE: break;
+    default: reply->result = BH_E_NOTIMPL; break;
+  }
+}
+
+static void on_call(gpointer data, const BhCall *call, BhCallReply *reply) {
+  Fixture *fixture = data;
+
+  bh_mutex_lock(&fixture->lock);
+  fixture->calls++;
+  fixture->last = *call;
+  fixture->waiting++;
+  bh_cond_broadcast(&fixture->changed);
+  while (fixture->gated) bh_cond_wait(&fixture->changed, &fixture->lock);
+  fixture->waiting--;
+  bh_mutex_unlock(&fixture->lock);
+  answer(call, reply);
+}
+
+static void on_died(gpointer data, const char *how) {
+  Fixture *fixture = data;
+
+  bh_mutex_lock(&fixture->lock);
+  fixture->deaths++;
+  if (fixture->how == NULL) fixture->how = g_strdup(how);
+  bh_cond_broadcast(&fixture->changed);
+  bh_mutex_unlock(&fixture->lock);
+}
+
+static const BhLinkEvents events = {on_call, on_died};
+
+/* --- A host --------------------------------------------------------------------------------------------- */
+
+void fixture_open(Fixture *fixture, const char *path) {
+  g_autofree char *host = fixture_built("backend-win32/wslpluginhost.exe");
+  const BhWin32Settings settings = {host};
+  const BhPluginSpec spec = {"TestPlugin", path};
+  char *cause = NULL;
+
+  memset(fixture, 0, sizeof *fixture);
+  bh_mutex_init(&fixture->lock, &fixture_class);
+  bh_cond_init(&fixture->changed);
+  fixture->backend = bh_backend_win32_new(&settings, &cause);
+  g_assert_cmpstr(cause, ==, NULL);
+  fixture->backend->class->start(fixture->backend, &spec, &events, fixture, &fixture->link, &cause);
+  g_assert_cmpstr(cause, ==, NULL);
+}
+
+void fixture_load_path(Fixture *fixture, const char *path, BhResult *status) {
+  fixture_open(fixture, path);
+  *status = fixture->backend->class->load(fixture->link, &fixture->load);
+}
+
+void fixture_load(Fixture *fixture, const char *name) {
+  g_autofree char *path = fixture_copy_plugin("faults", name);
+  BhResult status;
+  fixture_load_path(fixture, path, &status);
+  g_assert_cmphex((guint)status, ==, 0);
+}
+
+void fixture_start(Fixture *fixture, const char *plugin) {
+  g_autofree char *path = fixture_copy_plugin(plugin, plugin);
+  BhResult status;
+  fixture_load_path(fixture, path, &status);
+  g_assert_cmphex((guint)status, ==, 0);
+  g_assert_cmpstr(fixture->load.cause, ==, NULL);
+  g_assert_cmphex((guint)fixture->load.result, ==, 0);
+}
+
+BhNotifyReply fixture_command(Fixture *fixture, const char *command, BhResult *status) {
+  static gint number;
+  BhNotifyReply reply = {0};
+  g_autoptr(GBytes) sid = NULL;
+  BhNotification notification = {
+      .hook = BH_HOOK_DISTRIBUTION_STARTED,
+      .number = (guint64)g_atomic_int_add(&number, 1) + 1,
+      .session = SESSION,
+      .name = (char *)command,
+      .flavor = (char *)"ubuntu",
+      .init_pid = 42,
+      .pid_namespace = 4026531836,
+      .distribution = {{0x78, 0x56, 0x34, 0x12}},
+  };
+
+  bh_win32_current_user(&notification.token, &sid);
+  notification.sid = sid;
+  *status = fixture->backend->class->notify(fixture->link, &notification, &reply);
+  bh_win32_token_close(notification.token);
+  return reply;
+}
+
+const char *fixture_await_death(Fixture *fixture) {
+  const gint64 deadline = bh_clock_now() + 10 * G_TIME_SPAN_SECOND;
+
+  bh_mutex_lock(&fixture->lock);
+  while (fixture->deaths == 0)
+    if (!bh_cond_wait_until(&fixture->changed, &fixture->lock, deadline)) g_error("the host did not die");
+  bh_mutex_unlock(&fixture->lock);
+  return fixture->how;
+}
+
+void fixture_stop(Fixture *fixture) {
+  const DWORD pid = fixture->backend->class->pid(fixture->link);
+  HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, pid);
+  guint deaths = fixture->deaths;
+
+  fixture->backend->class->release(fixture->link);
+  if (process != NULL) {
+    g_assert_cmpuint(WaitForSingleObject(process, 0), ==, WAIT_OBJECT_0);
+    CloseHandle(process);
+  }
+  g_assert_cmpuint(fixture->deaths, ==, deaths); /* release is no death */
+  g_assert_cmpuint(deaths, <=, 1);
+  bh_backend_win32_free(fixture->backend);
+  bh_load_reply_clear(&fixture->load);
+  bh_cond_clear(&fixture->changed);
+  bh_mutex_clear(&fixture->lock);
+  g_free(fixture->how);
+}
+
+/* SYSTEM_HANDLE_INFORMATION, which winternl.h does not declare. */
+typedef struct {
+  ULONG count;
+  struct {
+    USHORT process, trace;
+    UCHAR type, flags;
+    USHORT handle;
+    void *object;
+    ULONG access;
+  } handles[];
+} SystemHandles;
+
+guint fixture_handles(DWORD pid) {
+  typedef LONG(WINAPI * Query)(ULONG information, void *buffer, ULONG size, ULONG *needed);
+  const ULONG system_handle_information = 16, size = 16 * 1024 * 1024;
+  const Query query =
+      (Query)(void (*)(void))GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQuerySystemInformation");
+  g_autofree SystemHandles *all = g_malloc0(size);
+  ULONG needed;
+  guint count = 0;
+
+  g_assert_cmphex((guint)query(system_handle_information, all, size, &needed), ==, 0);
+  for (ULONG i = 0; i < all->count; i++) count += all->handles[i].process == (USHORT)pid;
+  g_assert_cmpuint(count, >, 0);
+  return count;
+}

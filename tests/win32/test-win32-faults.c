@@ -1,0 +1,173 @@
+/* Row 36, 37, 58: whatever ends a host is noticed once, and named. */
+#include "fixture.h"
+#include "core/host-crash.h"
+
+#include <string.h>
+
+typedef struct {
+  const char *command; /* of faults.dll */
+  const char *how;     /* how must contain this */
+} Fault;
+
+static const Fault faults[] = {
+    {"access-violation", "access violation (0xC0000005)"},
+    {"stack-overflow", "stack overflow (0xC00000FD)"},
+    {"division", "division by zero"},
+    {"illegal-instruction", "illegal instruction"},
+    {"call-nowhere", "access violation"},
+    {"abort", "exit code 3 (abort)"},
+    {"exit-0", "exit code 0"},
+    {"exit-process-7", "exit code 7"},
+    {"terminate-0", "exit code 0"},
+};
+
+static void assert_dead(BhResult status) {
+  if (bh_host_crash_classify(status) != BH_TRANSPORT_DEAD) g_error("0x%08x is no dead host", (guint)status);
+}
+
+static void assert_how(Fixture *fixture, const char *expected) {
+  const char *how = fixture_await_death(fixture);
+  if (strstr(how, expected) == NULL) g_error("'%s' does not say '%s'", how, expected);
+}
+
+static void test_in_hook(gconstpointer data) {
+  const Fault *fault = data;
+  Fixture fixture;
+  BhResult status;
+
+  fixture_start(&fixture, "faults");
+  g_auto(BhNotifyReply) reply = fixture_command(&fixture, fault->command, &status);
+  assert_dead(status);
+  assert_how(&fixture, fault->how);
+  /* And it stays dead. */
+  g_auto(BhNotifyReply) next = fixture_command(&fixture, "succeed", &status);
+  assert_dead(status);
+  fixture_stop(&fixture);
+}
+
+static void test_cxx_exception_leaves_hook(void) {
+  Fixture fixture;
+  BhResult status;
+
+  fixture_start(&fixture, "cxx");
+  g_auto(BhNotifyReply) reply = fixture_command(&fixture, "throw", &status);
+  assert_dead(status);
+  assert_how(&fixture, "uncaught C++ exception");
+  fixture_stop(&fixture);
+}
+
+static void test_cxx_exceptions_inside(void) {
+  BhNotification started = {.hook = BH_HOOK_VM_STARTED, .number = 1, .session = SESSION};
+  g_auto(BhNotifyReply) reply = {0};
+  Fixture fixture;
+  BhResult status;
+
+  fixture_start(&fixture, "cxx");
+  g_assert_cmphex((guint)fixture.backend->class->notify(fixture.link, &started, &reply), ==, 0);
+  g_assert_cmphex((guint)reply.result, ==, 0);
+  g_auto(BhNotifyReply) ran = fixture_command(&fixture, "Debian", &status);
+  g_assert_cmphex((guint)status, ==, 0);
+  g_assert_cmphex((guint)ran.result, ==, 0);
+  fixture_stop(&fixture);
+}
+
+/* No call is in flight when it happens. */
+static void test_own_thread(void) {
+  Fixture fixture;
+  BhResult status;
+
+  fixture_start(&fixture, "faults");
+  g_auto(BhNotifyReply) prepared = fixture_command(&fixture, "own-thread-prepare", &status);
+  g_assert_cmphex((guint)prepared.result, ==, 0);
+  g_auto(BhNotifyReply) reply = fixture_command(&fixture, "own-thread-fault", &status);
+  assert_how(&fixture, "access violation (0xC0000005)");
+  fixture_stop(&fixture);
+}
+
+static gpointer notify_hang(gpointer data) {
+  BhResult status;
+  g_auto(BhNotifyReply) reply = fixture_command(data, "hang", &status);
+  assert_dead(status);
+  return NULL;
+}
+
+static void test_killed_in_hook(void) {
+  BhThread *thread;
+  Fixture fixture;
+
+  fixture_start(&fixture, "faults");
+  thread = bh_thread_new("notify", BH_RANK_LEAF, notify_hang, &fixture);
+  fixture.backend->class->kill(fixture.link, "the test wants it");
+  bh_thread_join(thread);
+  g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: the test wants it");
+  fixture.backend->class->kill(fixture.link, "again");
+  fixture_stop(&fixture);
+}
+
+static void test_killed_while_calling(void) {
+  Fixture fixture;
+  BhResult status;
+
+  fixture_start(&fixture, "faults");
+  g_auto(BhNotifyReply) reply = fixture_command(&fixture, "keep-calling", &status);
+  fixture.backend->class->kill(fixture.link, "enough");
+  fixture_await_death(&fixture);
+  fixture_stop(&fixture);
+}
+
+/* --- Loading -------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  Fixture *fixture;
+  BhResult status;
+} Loading;
+
+static gpointer load_in_thread(gpointer data) {
+  Loading *loading = data;
+  loading->status = loading->fixture->backend->class->load(loading->fixture->link, &loading->fixture->load);
+  return NULL;
+}
+
+/* start and load apart, and a kill from outside while load runs. */
+static void test_load_hangs(gconstpointer name) {
+  g_autofree char *path = fixture_copy_plugin("faults", name);
+  Fixture fixture;
+  Loading loading = {.fixture = &fixture};
+  BhThread *thread;
+
+  fixture_open(&fixture, path);
+  thread = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, &loading);
+  fixture.backend->class->kill(fixture.link, "loading took too long");
+  bh_thread_join(thread);
+  assert_dead(loading.status);
+  g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
+  fixture_stop(&fixture);
+}
+
+static void test_entry_point_faults(void) {
+  g_autofree char *path = fixture_copy_plugin("faults", "entry-faults");
+  Fixture fixture;
+  BhResult status;
+
+  fixture_load_path(&fixture, path, &status);
+  assert_dead(status);
+  assert_how(&fixture, "access violation");
+  fixture_stop(&fixture);
+}
+
+int main(int argc, char **argv) {
+  fixture_init(&argc, &argv);
+  for (gsize i = 0; i < G_N_ELEMENTS(faults); i++) {
+    g_autofree char *path = g_strconcat("/win32/faults/36-", faults[i].command, NULL);
+    g_test_add_data_func(path, &faults[i], test_in_hook);
+  }
+  g_test_add_func("/win32/faults/36-cxx-exception-leaves-hook", test_cxx_exception_leaves_hook);
+  g_test_add_func("/win32/faults/cxx-exceptions-inside", test_cxx_exceptions_inside);
+  g_test_add_func("/win32/faults/37-own-thread", test_own_thread);
+  g_test_add_func("/win32/faults/killed-in-hook", test_killed_in_hook);
+  g_test_add_func("/win32/faults/killed-while-calling", test_killed_while_calling);
+  g_test_add_data_func("/win32/faults/58-entry-point-hangs", "entry-hangs", test_load_hangs);
+  g_test_add_data_func("/win32/faults/58-dllmain-hangs", "dllmain-hangs", test_load_hangs);
+  g_test_add_func("/win32/faults/entry-point-faults", test_entry_point_faults);
+  return g_test_run();
+}
