@@ -197,14 +197,16 @@ static BhResult conclude_load(BhPluginHost *host, BhResult result, BhLoadReply *
 BhResult bh_plugin_host_load(BhPluginHost *host) {
   g_auto(BhLoadReply) reply = {0};
   BhTraceEvent span = bh_trace_begin(host->name, "load");
+  gboolean wanted;
   BhResult result;
 
   bh_mutex_lock(&host->lock);
   g_assert(host->state == DISCOVERED);
   host->state = LOADING;
+  wanted = host->given_up == NULL;
   bh_mutex_unlock(&host->lock);
 
-  result = conclude_load(host, start_and_load(host, &reply), &reply);
+  result = conclude_load(host, wanted ? start_and_load(host, &reply) : BH_E_TIMEOUT, &reply);
 
   /* A plugin that is not loaded needs no process; and a fault that was swallowed leaves one running. */
   if (BH_FAILED(result) && host->link != NULL) host->link->class->kill(host->link, "its plugin was not loaded");
@@ -227,13 +229,13 @@ static gboolean kill_link(BhPluginHost *host, const char *reason) {
 }
 
 gboolean bh_plugin_host_give_up(BhPluginHost *host, const char *reason) {
-  gboolean loading;
+  gboolean over;
 
   bh_mutex_lock(&host->lock);
-  loading = host->state == LOADING;
-  if (loading && host->given_up == NULL) host->given_up = g_strdup(reason);
+  over = host->state != DISCOVERED && host->state != LOADING; /* discovered: its worker has not come that far */
+  if (!over && host->given_up == NULL) host->given_up = g_strdup(reason);
   bh_mutex_unlock(&host->lock);
-  return !loading || kill_link(host, reason);
+  return over || kill_link(host, reason);
 }
 
 void bh_plugin_host_kill(BhPluginHost *host, const char *reason) {

@@ -42,8 +42,8 @@ gboolean bh_plugin_host_is_untried(BhPluginHost *host);
  * failure: a dead host's is BH_CRASH_CODE, or BH_E_TIMEOUT if it was given up. The cause has been traced. */
 BhResult bh_plugin_host_load(BhPluginHost *host);
 
-/* Ends a load that takes too long. TRUE: bh_plugin_host_load has returned or will promptly. FALSE: the backend is still
- * starting the host; the load will fail when it comes back. */
+/* Ends a load that was begun, or is about to be, and takes too long. TRUE: bh_plugin_host_load has returned or will promptly. FALSE: the backend is still
+ * starting the host, or has not begun; the load will fail when it comes back. */
 gboolean bh_plugin_host_give_up(BhPluginHost *host, const char *reason);
 
 /* Ends the host, if there is one: a crash like any other. */

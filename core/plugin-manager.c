@@ -101,7 +101,7 @@ static void load_one(gpointer data) {
   BhResult result = bh_plugin_host_load(load->host);
 
   bh_mutex_lock(&manager->lock);
-  load->result = result;
+  if (!load->abandoned) load->result = result;
   load->running = FALSE;
   bh_cond_broadcast(&manager->changed);
   bh_mutex_unlock(&manager->lock);
@@ -139,7 +139,13 @@ static void give_up_loads(BhPluginManager *manager) {
 
   for (guint i = 0; i < manager->hosts->len; i++) {
     Load *load = &manager->loads[i];
-    gboolean ends = bh_plugin_host_give_up(load->host, reason);
+    gboolean running, ends;
+
+    bh_mutex_lock(&manager->lock);
+    running = load->running;
+    bh_mutex_unlock(&manager->lock);
+    if (!running) continue;
+    ends = bh_plugin_host_give_up(load->host, reason);
 
     bh_mutex_lock(&manager->lock);
     if (load->running && !ends) {

@@ -132,7 +132,7 @@ static void the_same_file_twice_is_one_plugin(void) {
   command_write(&command, "scenario", START);
   command_run(&command, "run", "--plugin", "Shield=shield", "-p", "Copy=./shield", "scenario", NULL);
   g_assert_cmpint(command.status, ==, 0);
-  assert_only_line(command.err, "bulkhead: plugin 'Copy' *ERROR_ALREADY_EXISTS*/shield*left out");
+  assert_only_line(command.err, "bulkhead: plugin 'Copy' is left out: ERROR_ALREADY_EXISTS: */shield: *");
   g_assert_true(
       g_pattern_match_simple("*when * outcome\n* Copy * left out *", command.out)); /* below the heading */
   g_autofree char *log = command_read(&command, "shield.log");

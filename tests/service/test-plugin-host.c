@@ -16,7 +16,7 @@ struct Fake {
   BhResult (*on_start)(Fake *fake);
   BhResult (*on_load)(Fake *fake);
   BhResult (*on_notify)(Fake *fake);
-  int notified, kills; /* atomic */
+  int starts, notified, kills; /* atomic */
 
   BhTrace *trace;
   BhWorkers *workers;
@@ -34,6 +34,7 @@ static BhResult fake_start(BhBackend *backend, const BhPluginSpec *spec, const B
 
   (void)spec;
   (void)cause;
+  g_atomic_int_inc(&fake->starts);
   fake->events = events;
   fake->events_data = data;
   *link = &fake->link;
@@ -174,8 +175,8 @@ static void host_that_starts_too_late(void) {
   g_assert_cmpint(load(&fake), ==, BH_E_TIMEOUT);
   g_assert_cmpint(start_vm(&fake), ==, BH_E_TIMEOUT);
   bh_gate_open(&start_may_return);
-  close_fake(&fake); /* waits for the worker */
-  g_assert_cmpint(fake.kills, ==, 1);
+  close_fake(&fake); /* waits for the worker; which may have been late itself, and then started none */
+  g_assert_cmpint(fake.kills, ==, fake.starts);
   g_assert_cmpint(fake.notified, ==, 0);
   bh_gate_clear(&start_may_return);
 }
