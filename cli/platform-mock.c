@@ -30,4 +30,8 @@ char *bh_platform_program(void) {
   return program != NULL ? program : g_strdup("bulkhead");
 }
 
+char *bh_platform_absolute(const char *path) {
+  return g_canonicalize_filename(path, NULL);
+}
+
 const BhCommand *const bh_platform_commands[] = {NULL};

@@ -10,7 +10,7 @@
 #define MAX_PATH_CHARS 32768
 
 gboolean bh_platform_open(BhPlatform *platform, const BhPlatformOptions *options, char **problem) {
-  g_autofree char *host = g_canonicalize_filename(options->host, NULL);
+  g_autofree char *host = bh_platform_absolute(options->host);
 
   *platform = (BhPlatform){0};
   platform->backend = bh_backend_win32_new(&(BhWin32Settings){.host_path = host}, problem);
@@ -56,6 +56,18 @@ char *bh_platform_program(void) {
   return program != NULL ? program : g_strdup("bulkhead.exe");
 }
 
+/* Not g_canonicalize_filename: "/x" has no drive there, and would mean another file to a host on another drive. */
+char *bh_platform_absolute(const char *path) {
+  static wchar_t absolute[MAX_PATH_CHARS];
+  g_autofree wchar_t *wide = (wchar_t *)g_utf8_to_utf16(path, -1, NULL, NULL, NULL);
+  DWORD length = wide != NULL ? GetFullPathNameW(wide, MAX_PATH_CHARS, absolute, NULL) : 0;
+  char *text = length > 0 && length < MAX_PATH_CHARS
+                   ? g_utf16_to_utf8((const gunichar2 *)absolute, (glong)length, NULL, NULL, NULL)
+                   : NULL;
+
+  return text != NULL ? text : g_strdup(path);
+}
+
 /* --- bulkhead register, bulkhead unregister ---------------------------------------------------------------------- */
 
 static gboolean parse(char ***arguments, const char *summary, const GOptionEntry *entries) {
@@ -82,7 +94,7 @@ static int outcome(gboolean done, const char *cause) {
 
 /* An option's file, or the one of that name beside this program; absolute. The caller's. */
 static char *file_of(const char *option, const char *name) {
-  return option != NULL ? g_canonicalize_filename(option, NULL) : bh_platform_beside(name);
+  return option != NULL ? bh_platform_absolute(option) : bh_platform_beside(name);
 }
 
 static int do_register(char ***arguments) {

@@ -44,6 +44,9 @@ void bh_platform_discover(BhService *service);
 char *bh_platform_program(void);
 char *bh_platform_beside(const char *name);
 
+/* A path as other processes understand it: absolute, on Windows with its drive. The caller's. */
+char *bh_platform_absolute(const char *path);
+
 /* What platforms share: makes the guest of that kind. */
 void bh_platform_open_guest(BhPlatform *platform, BhGuestKind kind, const char *agent);
 

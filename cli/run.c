@@ -56,7 +56,7 @@ static void add_plugins(BhService *service, char **plugins) {
   for (char **plugin = plugins; *plugin != NULL; plugin++) {
     const char *given = plugin_path(*plugin);
     g_autofree char *name = g_strndup(*plugin, (gsize)(given - 1 - *plugin));
-    g_autofree char *path = g_canonicalize_filename(given, NULL);
+    g_autofree char *path = bh_platform_absolute(given);
     bh_service_add_plugin(service, name, path);
   }
 }

@@ -67,8 +67,8 @@ static BOOL create_process(wchar_t *path, HANDLE control) {
     created = CreateProcessW(path, NULL, NULL, NULL, TRUE, EXTENDED_STARTUPINFO_PRESENT, NULL, NULL,
                              &startup.StartupInfo, &process);
   DeleteProcThreadAttributeList(attributes);
-  if (process.hProcess != NULL) CloseHandle(process.hProcess);
-  if (process.hThread != NULL) CloseHandle(process.hThread);
+  /* `process` is not looked at: for a native program, Wine 8 fills it with what lay on its stack, and closing that
+   * would now and then close somebody else's handle. */
   return created;
 }
 

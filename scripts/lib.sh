@@ -203,7 +203,8 @@ bh_wine_services() {
 }
 
 # Keeps Wine's services running until bh_wine_stop, by a program that waits for input for ever:
-# a start then takes 0.05 s, and none meets services on their way out.
+# a start then takes 0.05 s, and none meets services on their way out. Likewise the desktop, which the
+# first program that has a window (an STA's, say) would start, with its own stdout.
 bh_wine_start() (
   bh_wine_env
   fifo=$(mktemp -u)
@@ -212,6 +213,7 @@ bh_wine_start() (
   rm "$fifo"
   "$BH_WINE" cmd.exe <&9 9>&- >/dev/null 2>&1 &
   "$BH_WINE" cmd.exe /c exit </dev/null >/dev/null 2>&1 9>&-
+  "$BH_WINE" explorer.exe /desktop </dev/null >/dev/null 2>&1 9>&- &
 )
 
 # Ends every process of this repository's prefix, and waits until they are gone.

@@ -32,7 +32,9 @@ static void activate(gpointer data) {
   if (start_failed(start, status, "the host could not be activated")) return;
   status = IWslPluginHost_Attach(link->host, bh_callback_interface(link->callback));
   if (SUCCEEDED(status) && link->process.pid == 0) status = E_ACCESSDENIED; /* it never said hello */
-  start_failed(start, status, "the host could not be attached");
+  if (!start_failed(start, status, "the host could not be attached") || status != E_ACCESSDENIED) return;
+  g_free(start->cause);
+  start->cause = g_strdup_printf("what COM has started is not %s: register that", link->backend->host_path);
 }
 
 static BhResult start(BhBackend *backend, const BhPluginSpec *spec, const BhLinkEvents *events, gpointer data,
