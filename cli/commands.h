@@ -14,7 +14,8 @@ enum {
 
 typedef struct {
   const char *name;
-  int (*main)(char ***arguments); /* the command's own name first; parsed options are taken out. Returns a status */
+  int (*main)(
+      char ***arguments); /* the command's own name first; parsed options are taken out. Returns a status */
   const char *meaning;
 } BhCommand;
 

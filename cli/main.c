@@ -22,10 +22,10 @@ static const BhCommand *command_at(guint n) {
 }
 
 static void print_help(void) {
-  g_print(
-      "Usage: bulkhead COMMAND ...\n\n"
-      "Runs a service's third-party plugins in processes of their own.\n\n");
-  for (guint i = 0; command_at(i) != NULL; i++) g_print("  %-11s %s\n", command_at(i)->name, command_at(i)->meaning);
+  g_print("Usage: bulkhead COMMAND ...\n\n"
+          "Runs a service's third-party plugins in processes of their own.\n\n");
+  for (guint i = 0; command_at(i) != NULL; i++)
+    g_print("  %-11s %s\n", command_at(i)->name, command_at(i)->meaning);
   g_print("\n'bulkhead COMMAND --help' says more; 'bulkhead --version' its version.\n");
 }
 

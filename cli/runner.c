@@ -108,7 +108,8 @@ static char *compare(const BhStep *step, BhResult result, const char *text) {
   for (guint i = 0; i < step->patterns->len; i++) {
     const char *pattern = step->patterns->pdata[i];
     if (!g_pattern_match_simple(pattern, text != NULL ? text : ""))
-      return g_strdup_printf("expected the text \"%s\", but there %s", pattern, text != NULL ? "is another" : "is none");
+      return g_strdup_printf("expected the text \"%s\", but there %s", pattern,
+                             text != NULL ? "is another" : "is none");
   }
   return NULL;
 }

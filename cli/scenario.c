@@ -7,8 +7,8 @@
 /* What a step may have after its own words. */
 typedef struct {
   BhStepKind kind;
-  const char *own[2]; /* its own words; the second may be NULL */
-  guint required;     /* how many words must follow */
+  const char *own[2];  /* its own words; the second may be NULL */
+  guint required;      /* how many words must follow */
   const char *options; /* those that may follow then, blank-separated: "word" or "key="; NULL: none; "*": one word,
                           whatever it is */
   const char *usage;
@@ -16,11 +16,18 @@ typedef struct {
 } StepInfo;
 
 static const StepInfo infos[] = {
-    {BH_STEP_DISTRO_REGISTER, {"distro", "register"}, 1, "wsl1 root= id= flavor= version= package=",
+    {BH_STEP_DISTRO_REGISTER,
+     {"distro", "register"},
+     1,
+     "wsl1 root= id= flavor= version= package=",
      "NAME [wsl1] [root=FOLDER] [id=GUID] [flavor=TEXT] [version=TEXT] [package=TEXT]",
      "makes a distribution known; without a root it is the machine's own"},
-    {BH_STEP_DISTRO_START, {"distro", "start"}, 1, "custom-kernel custom-kernel-command-line",
-     "NAME [custom-kernel] [custom-kernel-command-line]", "starts it, and the VM when none runs"},
+    {BH_STEP_DISTRO_START,
+     {"distro", "start"},
+     1,
+     "custom-kernel custom-kernel-command-line",
+     "NAME [custom-kernel] [custom-kernel-command-line]",
+     "starts it, and the VM when none runs"},
     {BH_STEP_DISTRO_TERMINATE, {"distro", "terminate"}, 1, NULL, "NAME", "stops it; the VM stays"},
     {BH_STEP_DISTRO_UNREGISTER, {"distro", "unregister"}, 1, NULL, "NAME", "forgets it"},
     {BH_STEP_VM_STOP, {"vm", "stop"}, 0, NULL, "", "stops the session's distributions and its VM"},
@@ -28,8 +35,17 @@ static const StepInfo infos[] = {
     {BH_STEP_SESSION_USE, {"session", "use"}, 1, NULL, "NAME", "goes on in an open session; the first is 'main'"},
     {BH_STEP_WAIT, {"wait", NULL}, 1, NULL, "SECONDS", "does nothing for that long"},
     {BH_STEP_EXPECT_SUCCESS, {"expect", "success"}, 0, NULL, "", "the operation before succeeded"},
-    {BH_STEP_EXPECT_FAILURE, {"expect", "failure"}, 0, "*", "[CODE]", "it failed, with that code: E_FAIL, 0x80004005"},
-    {BH_STEP_EXPECT_TEXT, {"expect", "text"}, 1, NULL, "PATTERN",
+    {BH_STEP_EXPECT_FAILURE,
+     {"expect", "failure"},
+     0,
+     "*",
+     "[CODE]",
+     "it failed, with that code: E_FAIL, 0x80004005"},
+    {BH_STEP_EXPECT_TEXT,
+     {"expect", "text"},
+     1,
+     NULL,
+     "PATTERN",
      "what the user is shown matches; * and ? as in a shell"},
 };
 
@@ -122,7 +138,8 @@ static gboolean unknown_step(Parser *parser) {
   if (first_known && word_at(parser, 1) != NULL)
     return fail(parser, column_of(parser, 1), "'%s' cannot follow '%s'; known are %s", word_at(parser, 1), first,
                 known->str);
-  if (first_known) return fail(parser, column_of(parser, 0), "'%s' is not a whole step; it goes on with %s", first, known->str);
+  if (first_known)
+    return fail(parser, column_of(parser, 0), "'%s' is not a whole step; it goes on with %s", first, known->str);
   return fail(parser, column_of(parser, 0), "there is no step '%s'; steps begin with %s", first, known->str);
 }
 
@@ -144,8 +161,8 @@ static gboolean check_words(Parser *parser, const StepInfo *info, guint own) {
     return fail(parser, column_of(parser, 0), "'%s' needs more: %s %s", step, step, info->usage);
   for (guint i = taken; i < parser->words->len; i++)
     if (!option_allowed(info, word_at(parser, i)))
-      return fail(parser, column_of(parser, i), "'%s' takes no '%s'; it is: %s%s%s", step, word_at(parser, i), step,
-                  *info->usage != '\0' ? " " : "", info->usage);
+      return fail(parser, column_of(parser, i), "'%s' takes no '%s'; it is: %s%s%s", step, word_at(parser, i),
+                  step, *info->usage != '\0' ? " " : "", info->usage);
   return TRUE;
 }
 
@@ -237,11 +254,13 @@ BhScenario *bh_scenario_parse(const char *text, gsize size, char **problem) {
   g_autoptr(BhScenario) scenario = g_new0(BhScenario, 1);
   g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
   g_autoptr(GArray) columns = g_array_new(FALSE, FALSE, sizeof(guint));
-  Parser parser = {.text = text, .end = text + size, .line = text, .number = 1, .words = words, .columns = columns};
+  Parser parser = {
+      .text = text, .end = text + size, .line = text, .number = 1, .words = words, .columns = columns};
   const char *invalid;
 
   scenario->steps = g_ptr_array_new_with_free_func(step_free);
-  if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) parser.line += 3; /* a byte order mark, as Notepad writes one */
+  if (size >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0)
+    parser.line += 3; /* a byte order mark, as Notepad writes one */
   if (size > BH_SCENARIO_MAX_SIZE) {
     fail(&parser, 1, "a scenario may have %d bytes at most", BH_SCENARIO_MAX_SIZE);
     goto out;
@@ -282,7 +301,8 @@ const char *bh_step_option(const BhStep *step, guint from, const char *key) {
   gsize length = strlen(key);
 
   for (guint i = from; i < g_strv_length(step->words); i++)
-    if (strncmp(step->words[i], key, length) == 0 && step->words[i][length] == '=') return step->words[i] + length + 1;
+    if (strncmp(step->words[i], key, length) == 0 && step->words[i][length] == '=')
+      return step->words[i] + length + 1;
   return NULL;
 }
 

@@ -33,8 +33,8 @@ typedef enum {
 
 typedef struct {
   BhStepKind kind;
-  guint line;  /* from 1 */
-  char *text;  /* the line, without comment and blanks around it */
+  guint line;   /* from 1 */
+  char *text;   /* the line, without comment and blanks around it */
   char **words; /* what comes after the step's own words */
 
   /* Of an operation: what is expected of it. */

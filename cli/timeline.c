@@ -42,8 +42,8 @@ void bh_timeline_sink(const BhTraceEvent *event, gpointer data) {
 
   alarm_of(event);
   if (!timeline->shown) return;
-  g_print("%8.3fs %8s  %-16s %7u %7s  %-28s %s%s%s\n", (double)(event->begin - timeline->began) / G_USEC_PER_SEC, took,
-          event->who, event->process, thread, event->what, code, event->detail != NULL ? "  " : "",
+  g_print("%8.3fs %8s  %-16s %7u %7s  %-28s %s%s%s\n", (double)(event->begin - timeline->began) / G_USEC_PER_SEC,
+          took, event->who, event->process, thread, event->what, code, event->detail != NULL ? "  " : "",
           event->detail != NULL ? event->detail : "");
 }
 

@@ -35,12 +35,12 @@ G_BEGIN_DECLS
 typedef void (*BhPumpFunc)(gpointer data);
 
 typedef struct {
-  BhMutex *monitor;  /* guards all below */
-  BhCond changed;    /* work was queued, or the notification ended; the notifying thread waits for it */
-  GQueue waiting;    /* Work that is on the stack of its caller, in invoke */
+  BhMutex *monitor;   /* guards all below */
+  BhCond changed;     /* work was queued, or the notification ended; the notifying thread waits for it */
+  GQueue waiting;     /* Work that is on the stack of its caller, in invoke */
   gboolean notifying; /* a notification is in flight */
-  gboolean ended;    /* … and has ended */
-  gboolean serving;  /* a piece of work runs on the notifying thread */
+  gboolean ended;     /* … and has ended */
+  gboolean serving;   /* a piece of work runs on the notifying thread */
 } BhCallPump;
 
 void bh_call_pump_init(BhCallPump *pump, BhMutex *monitor);

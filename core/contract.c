@@ -20,20 +20,24 @@ static const BhField vm_session_fields[] = {
     NOTIFICATION(sid, BLOB, BH_OK),
 };
 static const BhField container_session_fields[] = {
-    NOTIFICATION(session, U32, BH_OK),         NOTIFICATION(display_name, TEXT, BH_E_INVALIDARG),
-    NOTIFICATION(application_pid, U32, BH_OK), NOTIFICATION(token, U64, BH_OK),
+    NOTIFICATION(session, U32, BH_OK),
+    NOTIFICATION(display_name, TEXT, BH_E_INVALIDARG),
+    NOTIFICATION(application_pid, U32, BH_OK),
+    NOTIFICATION(token, U64, BH_OK),
     NOTIFICATION(sid, BLOB, BH_OK),
 };
 static const BhField vm_settings_fields[] = {NOTIFICATION(vm_flags, U32, BH_OK)};
 static const BhField distribution_fields[] = {
-    NOTIFICATION(distribution, GUID, BH_OK),  NOTIFICATION(name, TEXT, BH_E_INVALIDARG),
-    NOTIFICATION(pid_namespace, U64, BH_OK),  NOTIFICATION(package_family_name, TEXT, BH_OK),
-    NOTIFICATION(init_pid, U32, BH_OK),       NOTIFICATION(flavor, TEXT, BH_OK),
+    NOTIFICATION(distribution, GUID, BH_OK), NOTIFICATION(name, TEXT, BH_E_INVALIDARG),
+    NOTIFICATION(pid_namespace, U64, BH_OK), NOTIFICATION(package_family_name, TEXT, BH_OK),
+    NOTIFICATION(init_pid, U32, BH_OK),      NOTIFICATION(flavor, TEXT, BH_OK),
     NOTIFICATION(version, TEXT, BH_OK),
 };
 static const BhField offline_distribution_fields[] = {
-    NOTIFICATION(distribution, GUID, BH_OK),          NOTIFICATION(name, TEXT, BH_E_INVALIDARG),
-    NOTIFICATION(package_family_name, TEXT, BH_OK),   NOTIFICATION(flavor, TEXT, BH_OK),
+    NOTIFICATION(distribution, GUID, BH_OK),
+    NOTIFICATION(name, TEXT, BH_E_INVALIDARG),
+    NOTIFICATION(package_family_name, TEXT, BH_OK),
+    NOTIFICATION(flavor, TEXT, BH_OK),
     NOTIFICATION(version, TEXT, BH_OK),
 };
 static const BhField document_fields[] = {NOTIFICATION(document, BYTES, BH_E_INVALIDARG)};
@@ -65,11 +69,8 @@ const BhHookInfo bh_hooks[BH_HOOK_COUNT] = {
 };
 
 static const BhField mount_folder_fields[] = {
-    CALL(session, U32, BH_OK),
-    CALL(host_path, TEXT, BH_E_INVALIDARG),
-    CALL(linux_path, TEXT, BH_E_INVALIDARG),
-    CALL(read_only, BOOL, BH_OK),
-    CALL(name, TEXT, BH_E_INVALIDARG),
+    CALL(session, U32, BH_OK),    CALL(host_path, TEXT, BH_E_INVALIDARG), CALL(linux_path, TEXT, BH_E_INVALIDARG),
+    CALL(read_only, BOOL, BH_OK), CALL(name, TEXT, BH_E_INVALIDARG),
 };
 static const BhField execute_fields[] = {
     CALL(session, U32, BH_OK),

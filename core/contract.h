@@ -86,9 +86,9 @@ typedef struct {
   BhHook hook;
   guint64 number; /* names this notification; unique in a service, never 0 */
   guint32 session;
-  guint64 token;  /* the session user's token: as the embedder knows it in the service, as the host knows it in
+  guint64 token; /* the session user's token: as the embedder knows it in the service, as the host knows it in
                      the host; the backend translates; 0: none */
-  GBytes *sid;    /* the session user's SID, as Windows lays it out; NULL: none */
+  GBytes *sid;   /* the session user's SID, as Windows lays it out; NULL: none */
   char *display_name;
   guint32 application_pid;
   guint32 vm_flags;

@@ -87,8 +87,7 @@ typedef struct {
   /* Makes a folder of the host's visible at linux_path in the root namespace, creating the mount point and its
    * parents. host_path is spelled as the service's platform spells paths. A host folder that is not there:
    * 0x80070002; a linux_path that is not absolute: E_INVALIDARG. */
-  BhResult (*mount)(BhVm *vm, const char *host_path, const char *linux_path, gboolean read_only,
-                    const char *name);
+  BhResult (*mount)(BhVm *vm, const char *host_path, const char *linux_path, gboolean read_only, const char *name);
 
   /* Runs a program, in the root namespace or in an instance. path and arguments are bytes, not text. arguments is
    * the whole argv, NULL-terminated; NULL: argv is { path }. *socket becomes the process's stdin and stdout,

@@ -1,9 +1,9 @@
 #include "host-crash.h"
 
 static const BhResult dead[] = {
-    BH_RPC_E_DISCONNECTED,       BH_RPC_E_SERVER_DIED, BH_RPC_E_SERVER_DIED_DNE,  BH_CO_E_OBJNOTCONNECTED,
-    BH_RPC_S_SERVER_UNAVAILABLE, BH_RPC_S_CALL_FAILED, BH_RPC_S_CALL_FAILED_DNE,
-    BH_RPC_E_SERVERFAULT, /* COM swallowed a fault: the process runs on, but must not */
+    BH_RPC_E_DISCONNECTED,    BH_RPC_E_SERVER_DIED,        BH_RPC_E_SERVER_DIED_DNE,
+    BH_CO_E_OBJNOTCONNECTED,  BH_RPC_S_SERVER_UNAVAILABLE, BH_RPC_S_CALL_FAILED,
+    BH_RPC_S_CALL_FAILED_DNE, BH_RPC_E_SERVERFAULT, /* COM swallowed a fault: the process runs on, but must not */
 };
 
 static const BhLockClass latch_class = {"crash latch", BH_RANK_LEAF, FALSE};
@@ -60,7 +60,7 @@ BhResult bh_plugin_failure(BhError **error, BhResult code, const BhContext *cont
     return bh_error_set(error, code, &here,
                         "The plugin '%s' requires a newer version of WSL. Please run: wsl.exe --update", plugin);
   if (message != NULL)
-    return bh_error_set(error, code, &here, "A fatal error was returned by plugin '%s'. Error message: '%s'", plugin,
-                        message);
+    return bh_error_set(error, code, &here, "A fatal error was returned by plugin '%s'. Error message: '%s'",
+                        plugin, message);
   return bh_error_set(error, code, &here, "A fatal error was returned by plugin '%s'", plugin);
 }

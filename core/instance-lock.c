@@ -82,7 +82,8 @@ void bh_instance_lock_release(BhInstanceLock *lock) {
   bh_sync_note_release(&bh_instance_lock_class, lock);
 }
 
-BhResult bh_instance_lock_notify(BhInstanceLock *lock, BhWorkers *workers, BhPumpFunc notification, gpointer data) {
+BhResult bh_instance_lock_notify(BhInstanceLock *lock, BhWorkers *workers, BhPumpFunc notification,
+                                 gpointer data) {
   BhResult result;
 
   bh_mutex_lock(&lock->monitor);

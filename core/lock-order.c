@@ -84,13 +84,15 @@ static void on_join(const char *thread_name, BhLockRank lowest) {
 
   for (guint i = 0; held != NULL && i < held->len; i++)
     if (held_at(held, i)->class->rank >= lowest)
-      violation("thread %" G_GUINT64_FORMAT " waits for the end of thread '%s', which may take locks from rank %u on, "
+      violation("thread %" G_GUINT64_FORMAT
+                " waits for the end of thread '%s', which may take locks from rank %u on, "
                 "while it holds %s (rank %u) from %s",
-                bh_thread_number(), thread_name, lowest, held_at(held, i)->class->name, held_at(held, i)->class->rank,
-                held_at(held, i)->site);
+                bh_thread_number(), thread_name, lowest, held_at(held, i)->class->name,
+                held_at(held, i)->class->rank, held_at(held, i)->site);
 }
 
-static const BhSyncObserver observer = {.acquire = on_acquire, .release = on_release, .start = on_start, .join = on_join};
+static const BhSyncObserver observer = {
+    .acquire = on_acquire, .release = on_release, .start = on_start, .join = on_join};
 
 static void report_fatal(const char *report, gpointer data) {
   (void)data;
@@ -101,7 +103,8 @@ static void report_first(const char *report, gpointer data) {
   static int said;
 
   (void)data;
-  if (g_atomic_int_compare_and_exchange(&said, 0, 1)) g_critical("lock order: %s (later ones are not reported)", report);
+  if (g_atomic_int_compare_and_exchange(&said, 0, 1))
+    g_critical("lock order: %s (later ones are not reported)", report);
 }
 
 void bh_lock_order_start(BhLockOrderMode mode) {

@@ -149,7 +149,8 @@ static BhResult start_and_load(BhPluginHost *host, BhLoadReply *reply) {
   BhLink *link = NULL;
   BhResult status;
 
-  status = host->shared->backend->class->start(host->shared->backend, &spec, &link_events, host, &link, &reply->cause);
+  status =
+      host->shared->backend->class->start(host->shared->backend, &spec, &link_events, host, &link, &reply->cause);
   if (BH_FAILED(status)) {
     if (reply->cause == NULL) reply->cause = g_strdup("its host could not be started");
     return status;
@@ -273,7 +274,9 @@ BhTransport bh_plugin_host_notify(BhPluginHost *host, const BhNotification *noti
   transport = bh_host_crash_classify(*status);
   switch (transport) {
     case BH_TRANSPORT_OK: trace_hook(host, notification->hook, reply); break;
-    case BH_TRANSPORT_FAILED: trace(host, bh_hooks[notification->hook].name, *status, "could not be notified"); break;
+    case BH_TRANSPORT_FAILED:
+      trace(host, bh_hooks[notification->hook].name, *status, "could not be notified");
+      break;
     case BH_TRANSPORT_DEAD:
       trace(host, bh_hooks[notification->hook].name, *status, "its host died in it");
       host_is_dead(host, bh_hooks[notification->hook].name);

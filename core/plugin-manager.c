@@ -15,9 +15,9 @@ struct BhPluginManager {
   BhPluginManagerSettings settings;
   BhPluginHostShared shared;
   BhLatch latch;
-  GPtrArray *hosts;    /* in the order of discovery; does not change once loading has begun */
-  BhMutex lock;        /* guards all below */
-  BhCond changed;      /* a load ended, or all did */
+  GPtrArray *hosts; /* in the order of discovery; does not change once loading has begun */
+  BhMutex lock;     /* guards all below */
+  BhCond changed;   /* a load ended, or all did */
   gboolean loading, loaded;
   Load *loads;         /* one for each host, once loading has begun */
   guint64 last_number; /* of a notification */
@@ -38,8 +38,8 @@ BhPluginManager *bh_plugin_manager_new(const BhPluginManagerSettings *settings) 
   BhPluginManager *manager = g_new0(BhPluginManager, 1);
 
   manager->settings = *settings;
-  manager->shared = (BhPluginHostShared){settings->backend, settings->trace, &manager->latch, settings->call,
-                                         settings->data};
+  manager->shared =
+      (BhPluginHostShared){settings->backend, settings->trace, &manager->latch, settings->call, settings->data};
   manager->hosts = g_ptr_array_new_with_free_func((GDestroyNotify)bh_plugin_host_free);
   bh_latch_init(&manager->latch);
   bh_mutex_init(&manager->lock, &manager_class);
@@ -134,8 +134,8 @@ static void set_running(Load *load, gboolean running) {
 /* Ends the loads that still run. One whose host is still being started cannot be ended: it is left to its worker, and
  * counts as failed. */
 static void give_up_loads(BhPluginManager *manager) {
-  g_autofree char *reason = g_strdup_printf("it had not loaded after %.1f s",
-                                            (double)manager->settings.load_timeout / G_USEC_PER_SEC);
+  g_autofree char *reason =
+      g_strdup_printf("it had not loaded after %.1f s", (double)manager->settings.load_timeout / G_USEC_PER_SEC);
 
   for (guint i = 0; i < manager->hosts->len; i++) {
     Load *load = &manager->loads[i];
@@ -175,7 +175,8 @@ static gboolean load_all(BhPluginManager *manager) {
     all_tried = FALSE;
   }
 
-  if (!wait_for_loads(manager, timeout < BH_NO_DEADLINE - now ? now + timeout : BH_NO_DEADLINE)) give_up_loads(manager);
+  if (!wait_for_loads(manager, timeout < BH_NO_DEADLINE - now ? now + timeout : BH_NO_DEADLINE))
+    give_up_loads(manager);
 
   for (guint i = 0; i < count; i++)
     if (BH_FAILED(manager->loads[i].result))

@@ -22,9 +22,9 @@ static const BhFields call_header = {call_header_fields, G_N_ELEMENTS(call_heade
 static const struct {
   const char *required, *nullable;
 } types[] = {
-    [BH_FIELD_U32] = {"u", "u"},     [BH_FIELD_U64] = {"t", "t"},      [BH_FIELD_BOOL] = {"b", "b"},
-    [BH_FIELD_TEXT] = {"s", "ms"},   [BH_FIELD_BYTES] = {"ay", "may"}, [BH_FIELD_STRINGS] = {"aay", "maay"},
-    [BH_FIELD_GUID] = {"ay", "ay"},  [BH_FIELD_BLOB] = {"ay", "may"},
+    [BH_FIELD_U32] = {"u", "u"},    [BH_FIELD_U64] = {"t", "t"},      [BH_FIELD_BOOL] = {"b", "b"},
+    [BH_FIELD_TEXT] = {"s", "ms"},  [BH_FIELD_BYTES] = {"ay", "may"}, [BH_FIELD_STRINGS] = {"aay", "maay"},
+    [BH_FIELD_GUID] = {"ay", "ay"}, [BH_FIELD_BLOB] = {"ay", "may"},
 };
 
 static const char *type_of(const BhField *field) {
@@ -256,7 +256,8 @@ GBytes *bh_record_encode(const BhFields *fields, gconstpointer data, const char 
   return encode(&layout, data, why);
 }
 
-gboolean bh_record_decode(const BhFields *fields, gconstpointer bytes, gsize size, gpointer data, const char **why) {
+gboolean bh_record_decode(const BhFields *fields, gconstpointer bytes, gsize size, gpointer data,
+                          const char **why) {
   Layout layout = fields_layout(fields);
   return decode(&layout, bytes, size, data, why);
 }

@@ -29,7 +29,8 @@ G_BEGIN_DECLS
 GBytes *bh_record_encode(const BhFields *fields, gconstpointer data, const char **why);
 
 /* And back, into a struct whose fields are zero. The fields then own what they point to. */
-gboolean bh_record_decode(const BhFields *fields, gconstpointer bytes, gsize size, gpointer data, const char **why);
+gboolean bh_record_decode(const BhFields *fields, gconstpointer bytes, gsize size, gpointer data,
+                          const char **why);
 
 /* Frees what the fields own and zeroes them. */
 void bh_record_clear(const BhFields *fields, gpointer data);

@@ -48,15 +48,15 @@ typedef gint32 BhResult;
 #define BH_E_WSLC_VM_NOT_RUNNING  ((BhResult)0x80040610u)
 
 /* What a transport may report (contract, section 7). */
-#define BH_RPC_E_CALL_REJECTED     ((BhResult)0x80010001u)
-#define BH_RPC_E_SERVER_DIED       ((BhResult)0x80010007u)
-#define BH_RPC_E_SERVER_DIED_DNE   ((BhResult)0x80010012u)
-#define BH_RPC_E_SERVERFAULT       ((BhResult)0x80010105u)
-#define BH_RPC_E_DISCONNECTED      ((BhResult)0x80010108u)
-#define BH_CO_E_OBJNOTCONNECTED    ((BhResult)0x800401FDu)
+#define BH_RPC_E_CALL_REJECTED      ((BhResult)0x80010001u)
+#define BH_RPC_E_SERVER_DIED        ((BhResult)0x80010007u)
+#define BH_RPC_E_SERVER_DIED_DNE    ((BhResult)0x80010012u)
+#define BH_RPC_E_SERVERFAULT        ((BhResult)0x80010105u)
+#define BH_RPC_E_DISCONNECTED       ((BhResult)0x80010108u)
+#define BH_CO_E_OBJNOTCONNECTED     ((BhResult)0x800401FDu)
 #define BH_RPC_S_SERVER_UNAVAILABLE ((BhResult)0x800706BAu)
-#define BH_RPC_S_CALL_FAILED       ((BhResult)0x800706BEu)
-#define BH_RPC_S_CALL_FAILED_DNE   ((BhResult)0x800706BFu)
+#define BH_RPC_S_CALL_FAILED        ((BhResult)0x800706BEu)
+#define BH_RPC_S_CALL_FAILED_DNE    ((BhResult)0x800706BFu)
 
 #define BH_FAILED(result)    ((BhResult)(result) < 0)
 #define BH_SUCCEEDED(result) ((BhResult)(result) >= 0)

@@ -11,8 +11,8 @@ struct BhSession {
   const BhSessionShared *shared;
   guint32 id;
   BhUser user;
-  char *name; /* "session 1", for the trace */
-  BhInstanceLock lock; /* guards all below but `died` */
+  char *name;                /* "session 1", for the trace */
+  BhInstanceLock lock;       /* guards all below but `died` */
   GHashTable *distributions; /* BhGuid in it → BhDistribution, owned */
   GPtrArray *running;        /* Running, in the order they were started */
   BhVm *vm;                  /* NULL: none runs */
@@ -38,7 +38,8 @@ BhSession *bh_session_new(const BhSessionShared *shared, guint32 id, const BhUse
   session->user = *user;
   if (user->sid != NULL) g_bytes_ref(user->sid);
   session->name = g_strdup_printf("session %u", id);
-  session->distributions = g_hash_table_new_full(guid_hash, guid_equal, NULL, (GDestroyNotify)bh_distribution_free);
+  session->distributions =
+      g_hash_table_new_full(guid_hash, guid_equal, NULL, (GDestroyNotify)bh_distribution_free);
   session->running = g_ptr_array_new_with_free_func(g_free);
   bh_instance_lock_init(&session->lock);
   return session;
@@ -130,8 +131,8 @@ static BhResult start_wsl1(BhSession *session, const BhDistribution *distributio
 }
 
 /* Registered before its hook, so that the hook can execute in it. */
-static BhResult start_distribution(BhSession *session, const BhDistribution *distribution, const BhContext *context,
-                                   BhError **error) {
+static BhResult start_distribution(BhSession *session, const BhDistribution *distribution,
+                                   const BhContext *context, BhError **error) {
   BhTraceEvent span = bh_trace_begin(session->name, "start distribution");
   Running *running = g_new0(Running, 1);
   BhResult result;
@@ -279,7 +280,8 @@ BhResult bh_session_register(BhSession *session, const BhDistribution *distribut
   BhResult result = begin(session, &context, error);
 
   if (BH_SUCCEEDED(result) && is_registered(session, distribution)) {
-    result = bh_error_set(error, BH_E_ALREADY_EXISTS, &context, "A distribution with the supplied name already exists");
+    result =
+        bh_error_set(error, BH_E_ALREADY_EXISTS, &context, "A distribution with the supplied name already exists");
   } else if (BH_SUCCEEDED(result)) {
     BhDistribution *copy = bh_distribution_copy(distribution);
     g_hash_table_insert(session->distributions, &copy->id, copy);
@@ -293,8 +295,9 @@ static BhResult stop_one(BhSession *session, Running *running, const BhContext *
   const char *name = running->distribution->name; /* registered: it outlives running */
   BhResult result = stop_running(session, running, FALSE);
 
-  return BH_FAILED(result) ? bh_error_set(error, result, context, "The distribution '%s' could not be stopped", name)
-                           : result;
+  return BH_FAILED(result)
+             ? bh_error_set(error, result, context, "The distribution '%s' could not be stopped", name)
+             : result;
 }
 
 BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **error) {
@@ -395,8 +398,8 @@ static void serve(gpointer data) {
   }
   switch (call->api) {
     case BH_API_MOUNT_FOLDER:
-      reply->result = session->vm->class->mount(session->vm, call->host_path, call->linux_path, call->read_only,
-                                                call->name);
+      reply->result =
+          session->vm->class->mount(session->vm, call->host_path, call->linux_path, call->read_only, call->name);
       break;
     case BH_API_EXECUTE_BINARY:
       reply->result =

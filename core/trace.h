@@ -44,6 +44,7 @@ void bh_trace_event(BhTrace *trace, const char *who, const char *what, BhResult 
 
 /* A span of this process and thread begins; who and what must stay valid until its end. */
 BhTraceEvent bh_trace_begin(const char *who, const char *what);
-void bh_trace_end(BhTrace *trace, BhTraceEvent *span, BhResult result, const char *detail, ...) G_GNUC_PRINTF(4, 5);
+void bh_trace_end(BhTrace *trace, BhTraceEvent *span, BhResult result, const char *detail, ...)
+    G_GNUC_PRINTF(4, 5);
 
 G_END_DECLS

@@ -14,8 +14,7 @@ static BhResult pass(BhProbeGuest *probe, BhProbePoint point) {
 static void enter(BhProbeGuest *probe) {
   int inside = g_atomic_int_add(&probe->inside, 1) + 1, most;
 
-  do
-    most = g_atomic_int_get(&probe->max_inside);
+  do most = g_atomic_int_get(&probe->max_inside);
   while (inside > most && !g_atomic_int_compare_and_exchange(&probe->max_inside, most, inside));
 }
 
@@ -47,7 +46,8 @@ static void vm_destroy(BhVm *vm) {
   g_free(probed);
 }
 
-static BhResult mount(BhVm *vm, const char *host_path, const char *linux_path, gboolean read_only, const char *name) {
+static BhResult mount(BhVm *vm, const char *host_path, const char *linux_path, gboolean read_only,
+                      const char *name) {
   ProbeVm *probed = (ProbeVm *)vm;
   BhResult result;
 

@@ -180,7 +180,8 @@ static void calls_inside_a_hook(Fixture *fixture, gconstpointer data) {
 
   (void)data;
   bh_instance_lock_acquire(&fixture->lock);
-  g_assert_cmpint(bh_instance_lock_notify(&fixture->lock, fixture->workers, hook_that_calls_back, &serving), ==, BH_OK);
+  g_assert_cmpint(bh_instance_lock_notify(&fixture->lock, fixture->workers, hook_that_calls_back, &serving), ==,
+                  BH_OK);
   bh_instance_lock_release(&fixture->lock);
   g_assert_cmpint(serving.served, ==, CALLERS);
 }
@@ -253,7 +254,8 @@ static void stream_of_calls(Fixture *fixture, gconstpointer data) {
 
   (void)data;
   bh_gate_init(&first);
-  for (int i = 0; i < CALLERS; i++) threads[i] = bh_thread_new("streamer", BH_RANK_SESSION_TABLE, stream_calls, &stream);
+  for (int i = 0; i < CALLERS; i++)
+    threads[i] = bh_thread_new("streamer", BH_RANK_SESSION_TABLE, stream_calls, &stream);
   for (int i = 0; i < 50; i++) {
     bh_instance_lock_acquire(&fixture->lock);
     g_assert_cmpint(bh_instance_lock_notify(&fixture->lock, fixture->workers, pass_gate, &first), ==, BH_OK);

@@ -94,7 +94,8 @@ void row_38_pre_notification(Environment *environment) {
                                .hooks = 1u << BH_HOOK_VM_STARTED | 1u << BH_HOOK_DISTRIBUTION_STARTED,
                                .hook = window_hook};
   BhBackend *backend = bh_backend_mock_new(&plugin, 1);
-  BhService *service = bh_service_new(&(BhServiceSettings){.backend = backend, .guest = &environment->guest.parent});
+  BhService *service =
+      bh_service_new(&(BhServiceSettings){.backend = backend, .guest = &environment->guest.parent});
   g_autoptr(BhSession) session = new_session(service, environment);
 
   window = (Window){.notifier = bh_thread_self(), .mounted = BH_E_FAIL};
@@ -228,7 +229,8 @@ static BhResult disconnected_mount(BhProbePoint point, gpointer data) {
 
 void row_43_disconnected_result(Environment *environment) {
   g_autofree char *file = NULL;
-  BhService *service = new_service(environment, "on OnVMStarted\n  mount %FOLDER% /mnt/x ro test\non OnVMStopping\n", &file);
+  BhService *service =
+      new_service(environment, "on OnVMStarted\n  mount %FOLDER% /mnt/x ro test\non OnVMStopping\n", &file);
   g_autoptr(BhSession) session = new_session(service, environment);
 
   environment->guest.before = disconnected_mount;

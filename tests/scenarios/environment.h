@@ -13,9 +13,9 @@ typedef struct {
   BhGuest *inner_guest;
   BhProbeGuest guest;
   BhUser user;
-  char *folder;  /* the row's own; gone afterwards */
+  char *folder;      /* the row's own; gone afterwards */
   BhGate host_ended; /* a host is no more, and was not released */
-  GArray *hosts; /* guint32: the processes of the hosts that were started; none may be left */
+  GArray *hosts;     /* guint32: the processes of the hosts that were started; none may be left */
 } Environment;
 
 /* Opens it; name is "mock" or "win32". */

@@ -5,10 +5,10 @@
 #define REGISTER "distro register Debian id={11111111-2222-3333-4444-555555555555} flavor=debian version=12\n"
 #define START    REGISTER "distro start Debian\n"
 
-#define D_STARTED   "OnDistributionStarted name=Debian id={11111111-2222-3333-4444-555555555555} *\n"
-#define D_STOPPING  "OnDistributionStopping name=Debian *\n"
-#define STARTED     "load\nOnVMStarted flags=0\n"
-#define START_STOP  START "vm stop\n"
+#define D_STARTED  "OnDistributionStarted name=Debian id={11111111-2222-3333-4444-555555555555} *\n"
+#define D_STOPPING "OnDistributionStopping name=Debian *\n"
+#define STARTED    "load\nOnVMStarted flags=0\n"
+#define START_STOP START "vm stop\n"
 
 /* The entry point, so that it logs that it ran. */
 #define ON_LOAD "on load\n"
@@ -20,23 +20,25 @@
   "on OnDistributionStarted\n" \
   "on OnDistributionStopping\n"
 
-#define FATAL           "A fatal error was returned by plugin 'TestPlugin'"
-#define VM_PATH         "\\nError code: Wsl/Service/CreateInstance/CreateVm/Plugin/"
-#define EXPECT_VM(code) "expect failure " code "\nexpect text \"" FATAL "*Wsl/Service/CreateInstance/CreateVm/Plugin/" code "\"\n"
+#define FATAL   "A fatal error was returned by plugin 'TestPlugin'"
+#define VM_PATH "\\nError code: Wsl/Service/CreateInstance/CreateVm/Plugin/"
+#define EXPECT_VM(code) \
+  "expect failure " code "\nexpect text \"" FATAL "*Wsl/Service/CreateInstance/CreateVm/Plugin/" code "\"\n"
 #define EXPECT_DISTRO(code) \
   "expect failure " code "\nexpect text \"" FATAL "?Error code: Wsl/Service/CreateInstance/Plugin/" code "\"\n"
 
 /* The plugin mounts its own folder, writes a file into it, and has the VM print that. */
 #define SUCCESS_SCRIPT \
   ON_LOAD "on OnVMStarted\n" \
-  "  mount %FOLDER% /test-plugin/deep/folder ro test\n" \
-  "  write %FOLDER%/file.txt OK\n" \
-  "  execute /bin/cat /test-plugin/deep/folder/file.txt\n" \
-  "on OnVMStopping\n" \
-  "on OnDistributionStarted\n" \
-  "on OnDistributionStopping\n"
+          "  mount %FOLDER% /test-plugin/deep/folder ro test\n" \
+          "  write %FOLDER%/file.txt OK\n" \
+          "  execute /bin/cat /test-plugin/deep/folder/file.txt\n" \
+          "on OnVMStopping\n" \
+          "on OnDistributionStarted\n" \
+          "on OnDistributionStopping\n"
 #define SUCCESS_LOG(flags) \
-  "load\nOnVMStarted flags=" flags "\nmount S_OK\nwrite S_OK\nexecute S_OK: OK\n" D_STARTED D_STOPPING "OnVMStopping\n"
+  "load\nOnVMStarted flags=" flags "\nmount S_OK\nwrite S_OK\nexecute S_OK: OK\n" D_STARTED D_STOPPING \
+  "OnVMStopping\n"
 
 /* Row 29 and 36: the VM's start crashes the host; the second start does not drive it again. */
 #define CRASH_ROW(row_name, kind) \
@@ -53,13 +55,14 @@
   { \
     .name = row_name, .backends = ON_BOTH, \
     .plugins = {{ON_LOAD "on OnDistributionStarted\n" \
-                 "  thread worker " apartment "\n" \
-                 "    await hook\n" \
-                 "    execute-in %DISTRIBUTION% /bin/echo late\n" \
-                 "  end\n" \
-                 "on OnDistributionStopping\n" \
-                 "  join worker\n", \
-                 "load\n" D_STARTED "~await hook S_OK\n~execute-in S_OK: late*\n" D_STOPPING "join worker S_OK\n"}}, \
+                         "  thread worker " apartment "\n" \
+                         "    await hook\n" \
+                         "    execute-in %DISTRIBUTION% /bin/echo late\n" \
+                         "  end\n" \
+                         "on OnDistributionStopping\n" \
+                         "  join worker\n", \
+                 "load\n" D_STARTED "~await hook S_OK\n~execute-in S_OK: late*\n" D_STOPPING \
+                 "join worker S_OK\n"}}, \
     .steps = START_STOP \
   }
 
@@ -88,39 +91,39 @@ const Row rows[] = {
     {.name = "08-requires-update",
      .backends = ON_BOTH,
      .plugins = {{"on load\n  require-version 9 0 0\n" ON_ALL, "load\nreturn WSL_E_PLUGIN_REQUIRES_UPDATE\n"}},
-     .steps = START "expect failure WSL_E_PLUGIN_REQUIRES_UPDATE\n"
-                    "expect text \"The plugin 'TestPlugin' requires a newer version of WSL. Please run: wsl.exe "
-                    "--update?Error code: Wsl/Service/CreateInstance/CreateVm/Plugin/WSL_E_PLUGIN_REQUIRES_UPDATE\"\n"},
+     .steps =
+         START "expect failure WSL_E_PLUGIN_REQUIRES_UPDATE\n"
+               "expect text \"The plugin 'TestPlugin' requires a newer version of WSL. Please run: wsl.exe "
+               "--update?Error code: Wsl/Service/CreateInstance/CreateVm/Plugin/WSL_E_PLUGIN_REQUIRES_UPDATE\"\n"},
 
     {.name = "09-api-errors",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\n"
-                  "  mount %FOLDER%/missing /mnt/missing ro test\n"
-                  "  mount null /mnt/null ro test\n"
-                  "  execute /no/such/binary\n"
-                  "  execute null\n"
-                  "  session 4242\n"
-                  "  mount %FOLDER% /mnt/there ro test\n"
-                  "  execute /bin/true\n"
-                  "  session hook\n"
-                  "  thread other none\n"
-                  "    error from another thread\n"
-                  "  end\n"
-                  "  join other\n"
-                  "  error null\n"
-                  "on OnDistributionStarted\n"
-                  "on OnDistributionStopping\n"
-                  "on OnVMStopping\n",
-                  STARTED
-                  "mount ERROR_FILE_NOT_FOUND\n"
-                  "mount E_INVALIDARG\n"
-                  "execute E_FAIL\n"
-                  "execute E_INVALIDARG\n"
-                  "mount ERROR_NOT_FOUND\n"
-                  "execute ERROR_NOT_FOUND\n"
-                  "error E_ILLEGAL_METHOD_CALL\n"
-                  "join other S_OK\n"
-                  "error E_INVALIDARG\n" D_STARTED D_STOPPING "OnVMStopping\n"}},
+                          "  mount %FOLDER%/missing /mnt/missing ro test\n"
+                          "  mount null /mnt/null ro test\n"
+                          "  execute /no/such/binary\n"
+                          "  execute null\n"
+                          "  session 4242\n"
+                          "  mount %FOLDER% /mnt/there ro test\n"
+                          "  execute /bin/true\n"
+                          "  session hook\n"
+                          "  thread other none\n"
+                          "    error from another thread\n"
+                          "  end\n"
+                          "  join other\n"
+                          "  error null\n"
+                          "on OnDistributionStarted\n"
+                          "on OnDistributionStopping\n"
+                          "on OnVMStopping\n",
+                  STARTED "mount ERROR_FILE_NOT_FOUND\n"
+                          "mount E_INVALIDARG\n"
+                          "execute E_FAIL\n"
+                          "execute E_INVALIDARG\n"
+                          "mount ERROR_NOT_FOUND\n"
+                          "execute ERROR_NOT_FOUND\n"
+                          "error E_ILLEGAL_METHOD_CALL\n"
+                          "join other S_OK\n"
+                          "error E_INVALIDARG\n" D_STARTED D_STOPPING "OnVMStopping\n"}},
      .steps = START_STOP},
 
     {.name = "10-success-wsl1",
@@ -158,27 +161,28 @@ const Row rows[] = {
     {.name = "15-vm-stop-fails",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\non OnVMStopping\n  return E_UNEXPECTED\non OnDistributionStarted\n"
-                  "on OnDistributionStopping\n",
+                          "on OnDistributionStopping\n",
                   STARTED D_STARTED D_STOPPING "OnVMStopping\nreturn E_UNEXPECTED\n"}},
      .steps = START_STOP},
 
     {.name = "16-distro-start-fails",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\non OnVMStopping\non OnDistributionStarted\n  return E_UNEXPECTED\n"
-                  "on OnDistributionStopping\n",
+                          "on OnDistributionStopping\n",
                   STARTED D_STARTED "return E_UNEXPECTED\nOnVMStopping\n"}},
      .steps = START EXPECT_DISTRO("E_UNEXPECTED")},
 
     {.name = "17-distro-stop-fails",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\non OnVMStopping\non OnDistributionStarted\n"
-                  "on OnDistributionStopping\n  return E_UNEXPECTED\n",
+                          "on OnDistributionStopping\n  return E_UNEXPECTED\n",
                   STARTED D_STARTED D_STOPPING "return E_UNEXPECTED\nOnVMStopping\n"}},
      .steps = START_STOP},
 
     {.name = "18-message-at-vm-start",
      .backends = ON_BOTH,
-     .plugins = {{ON_LOAD "on OnVMStarted\n  error Starting this VM is forbidden\n  return E_FAIL\non OnVMStopping\n",
+     .plugins = {{ON_LOAD
+                  "on OnVMStarted\n  error Starting this VM is forbidden\n  return E_FAIL\non OnVMStopping\n",
                   STARTED "error S_OK\nreturn E_FAIL\nOnVMStopping\n"}},
      .steps = START "expect failure E_FAIL\n"
                     "expect text \"" FATAL ". Error message: 'Starting this VM is forbidden'?"
@@ -186,7 +190,8 @@ const Row rows[] = {
 
     {.name = "19-message-at-distro-start",
      .backends = ON_BOTH,
-     .plugins = {{ON_LOAD "on OnVMStarted\non OnVMStopping\n"
+     .plugins = {{ON_LOAD
+                  "on OnVMStarted\non OnVMStopping\n"
                   "on OnDistributionStarted\n  error Not this one\n  return E_FAIL\non OnDistributionStopping\n",
                   STARTED D_STARTED "error S_OK\nreturn E_FAIL\nOnVMStopping\n"}},
      .steps = START "expect failure E_FAIL\n"
@@ -196,9 +201,9 @@ const Row rows[] = {
     {.name = "23-command-in-the-distro",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnDistributionStarted\n"
-                  "  execute-in %DISTRIBUTION% /bin/echo inside\n"
-                  "  execute-in %DISTRIBUTION% /no/such/binary\n"
-                  "  execute-in unknown /bin/echo nowhere\n",
+                          "  execute-in %DISTRIBUTION% /bin/echo inside\n"
+                          "  execute-in %DISTRIBUTION% /no/such/binary\n"
+                          "  execute-in unknown /bin/echo nowhere\n",
                   "load\n" D_STARTED
                   "execute-in S_OK: inside*\nexecute-in E_FAIL\nexecute-in WSL_E_DISTRO_NOT_RUNNING\n"}},
      .steps = START_STOP},
@@ -212,18 +217,20 @@ const Row rows[] = {
 
     {.name = "29-host-crash-at-distro-start",
      .backends = ON_BOTH,
-     .plugins = {{ON_LOAD "on OnDistributionStarted\n  crash null\n" "on OnVMStopping\n", "load\n" D_STARTED "crash null\n"}},
+     .plugins = {{ON_LOAD "on OnDistributionStarted\n  crash null\n"
+                          "on OnVMStopping\n",
+                  "load\n" D_STARTED "crash null\n"}},
      .steps = START EXPECT_DISTRO("RPC_E_SERVER_DIED") "distro start Debian\n" EXPECT_DISTRO("RPC_E_SERVER_DIED"),
      .host_dies = TRUE},
 
     {.name = "30-concurrent-callbacks",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\n"
-                  "  write %FOLDER%/file.txt OK\n"
-                  "  parallel 4\n"
-                  "    mount %FOLDER% /test-plugin/folder ro test\n"
-                  "    execute /bin/cat /test-plugin/folder/file.txt\n"
-                  "  end\n",
+                          "  write %FOLDER%/file.txt OK\n"
+                          "  parallel 4\n"
+                          "    mount %FOLDER% /test-plugin/folder ro test\n"
+                          "    execute /bin/cat /test-plugin/folder/file.txt\n"
+                          "  end\n",
                   STARTED "write S_OK\nparallel success=4 failures=0\n"}},
      .steps = START_STOP},
 
@@ -244,15 +251,15 @@ const Row rows[] = {
     {.name = "40-stream-of-callbacks",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\n"
-                  "  thread stream none\n"
-                  "    loop-until stop\n"
-                  "      mount %FOLDER% /mnt/stream ro test\n"
-                  "    end\n"
-                  "  end\n"
-                  "on OnDistributionStarted\n"
-                  "on OnVMStopping\n"
-                  "  signal stop\n"
-                  "  join stream\n",
+                          "  thread stream none\n"
+                          "    loop-until stop\n"
+                          "      mount %FOLDER% /mnt/stream ro test\n"
+                          "    end\n"
+                          "  end\n"
+                          "on OnDistributionStarted\n"
+                          "on OnVMStopping\n"
+                          "  signal stop\n"
+                          "  join stream\n",
                   STARTED D_STARTED "OnVMStopping\n~loop-until stop success=* failures=0\njoin stream S_OK\n"}},
      .steps = START_STOP},
 
@@ -277,7 +284,8 @@ const Row rows[] = {
     {.name = "53-entry-point-returns-a-transport-code",
      .backends = ON_BOTH,
      .plugins = {{"on load\n  return 0x800706BA\n", "load\nreturn RPC_S_SERVER_UNAVAILABLE\n"}},
-     .steps = START EXPECT_VM("RPC_S_SERVER_UNAVAILABLE") "distro start Debian\n" EXPECT_VM("RPC_S_SERVER_UNAVAILABLE")},
+     .steps = START EXPECT_VM("RPC_S_SERVER_UNAVAILABLE") "distro start Debian\n" EXPECT_VM(
+         "RPC_S_SERVER_UNAVAILABLE")},
 
     {.name = "56-distro-start-again",
      .backends = ON_BOTH,
@@ -288,9 +296,9 @@ const Row rows[] = {
     {.name = "58-entry-point-never-returns",
      .backends = ON_BOTH,
      .plugins = {{"on load\n  hang\n", "load\nhang\n"}},
-     .steps = "distro register Old wsl1\ndistro start Old\n" START EXPECT_VM("ERROR_TIMEOUT")
-              "distro start Debian\n" EXPECT_VM("ERROR_TIMEOUT")
-              "distro terminate Old\ndistro start Old\n",
+     .steps = "distro register Old wsl1\ndistro start Old\n" START
+         EXPECT_VM("ERROR_TIMEOUT") "distro start Debian\n" EXPECT_VM(
+             "ERROR_TIMEOUT") "distro terminate Old\ndistro start Old\n",
      .host_dies = TRUE,
      .load_timeout = 2000},
 

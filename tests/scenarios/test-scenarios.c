@@ -29,15 +29,19 @@ static void compare_logs(const char *plugin, const char *expected_text, const ch
   for (char **line = split; *line != NULL; line++)
     if (**line != '\0') g_ptr_array_add(lines, g_strchomp(*line));
   for (char **line = expected; *line != NULL; line++)
-    if (**line == '~' && !take(lines, *line + 1)) g_error("%s: no line '%s' in its log:\n%s", plugin, *line + 1, log);
+    if (**line == '~' && !take(lines, *line + 1))
+      g_error("%s: no line '%s' in its log:\n%s", plugin, *line + 1, log);
   for (char **line = expected; *line != NULL; line++) {
     if (**line == '\0' || **line == '~') continue;
     if (at >= lines->len) g_error("%s: expected '%s' at the end of its log:\n%s", plugin, *line, log);
     if (!g_pattern_match_simple(*line, lines->pdata[at]))
-      g_error("%s: expected '%s' where there is '%s' in its log:\n%s", plugin, *line, (char *)lines->pdata[at], log);
+      g_error("%s: expected '%s' where there is '%s' in its log:\n%s", plugin, *line, (char *)lines->pdata[at],
+              log);
     at++;
   }
-  if (at < lines->len) g_error("%s: expected nothing after '%s' in its log:\n%s", plugin, at > 0 ? (char *)lines->pdata[at - 1] : "", log);
+  if (at < lines->len)
+    g_error("%s: expected nothing after '%s' in its log:\n%s", plugin, at > 0 ? (char *)lines->pdata[at - 1] : "",
+            log);
 }
 
 /* --- Running a row ---------------------------------------------------------------------------------------------- */
@@ -71,7 +75,8 @@ static void run_row(Environment *environment, const Row *row) {
   for (guint i = 0; i < MAX_PLUGINS && row->plugins[i].script != NULL; i++) {
     const char *name = i == 0 ? "TestPlugin" : "OtherPlugin";
     gboolean again = g_str_equal(row->plugins[i].script, SAME_FILE);
-    char *file = again ? g_strdup(files->pdata[i - 1]) : environment_add_plugin(environment, name, row->plugins[i].script);
+    char *file =
+        again ? g_strdup(files->pdata[i - 1]) : environment_add_plugin(environment, name, row->plugins[i].script);
 
     g_ptr_array_add(files, file);
     g_assert_cmpint(bh_service_add_plugin(service, name, file), ==, !again);

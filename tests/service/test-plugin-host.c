@@ -71,7 +71,7 @@ static guint32 fake_pid(BhLink *link) {
   return 42;
 }
 
-static const BhBackendClass fake_class = {"fake",    fake_start, fake_load, fake_notify,
+static const BhBackendClass fake_class = {"fake",    fake_start,   fake_load, fake_notify,
                                           fake_kill, fake_release, fake_pid};
 
 static void unexpected_call(gpointer data, const BhCall *call, BhCallReply *reply) {
@@ -199,7 +199,8 @@ static gpointer messenger; /* atomic: the thread to hold */
 static void hold_messenger(const BhLockClass *lock_class, gconstpointer lock, const char *site) {
   (void)lock;
   (void)site;
-  if (bh_thread_self() != g_atomic_pointer_get(&messenger) || !g_str_equal(lock_class->name, "crash latch")) return;
+  if (bh_thread_self() != g_atomic_pointer_get(&messenger) || !g_str_equal(lock_class->name, "crash latch"))
+    return;
   bh_gate_open(&about_to_latch);
   bh_gate_pass(&may_latch);
 }

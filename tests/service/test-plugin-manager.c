@@ -45,8 +45,7 @@ typedef struct {
 static gpointer start_session(gpointer data) {
   static const BhVmSettings settings;
   Starter *starter = data;
-  return GINT_TO_POINTER(
-      bh_session_start(starter->session, &starter->fixture->distribution.id, &settings, NULL));
+  return GINT_TO_POINTER(bh_session_start(starter->session, &starter->fixture->distribution.id, &settings, NULL));
 }
 
 static void first_use_from_many_threads(void) {

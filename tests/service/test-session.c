@@ -63,7 +63,8 @@ static void terminate_leaves_the_vm(void) {
   g_assert_cmpint(fixture_start(&fixture), ==, BH_OK);
   g_assert_cmpint(fixture_start(&fixture), ==, BH_OK); /* it runs already */
   g_assert_cmpint(bh_session_terminate(fixture.session, &fixture.distribution.id, NULL), ==, BH_OK);
-  g_assert_cmpint(bh_session_terminate(fixture.session, &fixture.distribution.id, NULL), ==, BH_E_DISTRO_NOT_RUNNING);
+  g_assert_cmpint(bh_session_terminate(fixture.session, &fixture.distribution.id, NULL), ==,
+                  BH_E_DISTRO_NOT_RUNNING);
   g_assert_cmpint(fixture_start(&fixture), ==, BH_OK);
   close_logging(&fixture, "V+ D+ D- D+ D- V- ");
 }
@@ -153,7 +154,8 @@ static BhResult hold_stopping(BhMockHost *host, const BhNotification *notificati
 
 static void on_wait(const BhLockClass *lock_class, gconstpointer lock) {
   (void)lock;
-  if (g_str_equal(lock_class->name, "instance monitor") && bh_thread_self() == g_atomic_pointer_get(&starter_thread))
+  if (g_str_equal(lock_class->name, "instance monitor") &&
+      bh_thread_self() == g_atomic_pointer_get(&starter_thread))
     bh_gate_open(&starter_waits);
 }
 
@@ -315,7 +317,7 @@ static void two_sessions_overlap(void) {
 
 /* Rows 32 and 57: threads that call without pause against stops and starts. */
 #define CALLERS 8
-#define STOPS 50
+#define STOPS   50
 
 static int calling; /* atomic */
 

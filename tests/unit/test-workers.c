@@ -117,7 +117,6 @@ static void wait_for_the_gate(gpointer data) {
   end(shared);
 }
 
-
 /* --- Tests ---------------------------------------------------------------------------------------------- */
 
 static void a_job_runs_on_another_thread(Fixture *fixture, gconstpointer data) {
@@ -159,8 +158,6 @@ static void a_job_may_wait_for_one_it_posted(Fixture *fixture, gconstpointer dat
 }
 
 /* --- With few threads to be had ------------------------------------------------------------------------- */
-
-
 
 /* Before the first job: other threads must not use the observer meanwhile. */
 static void allow_threads(guint count) {
@@ -206,8 +203,6 @@ static void that_no_thread_can_be_had_is_a_result(Fixture *fixture, gconstpointe
 }
 
 /* --- The end -------------------------------------------------------------------------------------------- */
-
-
 
 /* The gate opens only when free waits for a thread. */
 static void free_waits_for_every_job(Fixture *fixture, gconstpointer data) {

@@ -21,8 +21,7 @@ static inline char *ngettext(const char *one, const char *many, unsigned long n)
   return (char *)(n == 1 ? one : many);
 }
 
-static inline char *dngettext(const char *domain, const char *one, const char *many,
-                              unsigned long n) {
+static inline char *dngettext(const char *domain, const char *one, const char *many, unsigned long n) {
   (void)domain;
   return ngettext(one, many, n);
 }
