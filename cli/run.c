@@ -13,6 +13,7 @@
 typedef struct {
   char **plugins; /* NAME=PATH */
   char *guest;
+  char *callbacks;
   char *agent;
   char *host;
   gboolean quiet;
@@ -77,6 +78,7 @@ static int run_scenario(const RunOptions *options, const char *file, const BhSce
   }
   settings.backend = platform.backend;
   settings.guest = platform.guest;
+  if (options->callbacks != NULL) settings.callbacks = bh_callbacks_by_name(options->callbacks);
   settings.load_timeout = (gint64)options->load_timeout * 1000;
   service = bh_service_new(&settings);
   bh_trace_attach(bh_service_trace(service), bh_timeline_sink, &timeline);
@@ -133,6 +135,8 @@ static int run(char ***arguments) {
        "PATH"},
       {"host", 0, 0, G_OPTION_ARG_FILENAME, &options.host,
        "on Windows, wslpluginhost.exe, as it is registered; else it is beside this program", "PATH"},
+      {"callbacks", 'c', 0, G_OPTION_ARG_STRING, &options.callbacks,
+       "how plugins' calls are served: 'pumped' (one lock) or 'shared' (two)", "DESIGN"},
       {"load-timeout", 0, 0, G_OPTION_ARG_INT, &options.load_timeout, "how long plugins may take to load (30000)",
        "MS"},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "no timeline, only what went wrong", NULL},
@@ -151,6 +155,10 @@ static int run(char ***arguments) {
   g_option_context_add_main_entries(context, entries, NULL);
   if (!g_option_context_parse_strv(context, arguments, &error)) {
     bh_usage_error("%s; see bulkhead run --help", error->message);
+    goto out;
+  }
+  if (options.callbacks != NULL && bh_callbacks_by_name(options.callbacks) == NULL) {
+    bh_usage_error("--callbacks is 'pumped' or 'shared', not '%s'", options.callbacks);
     goto out;
   }
   if (options.guest != NULL) {
@@ -183,6 +191,7 @@ static int run(char ***arguments) {
 out:
   g_strfreev(options.plugins);
   g_free(options.guest);
+  g_free(options.callbacks);
   g_free(options.agent);
   g_free(options.host);
   return status;

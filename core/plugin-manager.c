@@ -236,14 +236,14 @@ static void deliver(gpointer data) {
 
 /* Has the plugin told, and calls served meanwhile. That no thread could be had is no word of the transport's, and must
  * not be written over it. */
-static void send(BhPluginManager *manager, BhInstanceLock *lock, Delivery *delivery) {
+static void send(BhPluginManager *manager, BhCallbackGate *gate, Delivery *delivery) {
   BhResult posted;
 
-  if (lock == NULL) {
+  if (gate == NULL) {
     deliver(delivery);
     return;
   }
-  posted = manager->settings.callbacks->notify(lock, manager->settings.workers, deliver, delivery);
+  posted = manager->settings.callbacks->notify(gate, manager->settings.workers, deliver, delivery);
   if (BH_SUCCEEDED(posted)) return;
   delivery->transport = BH_TRANSPORT_FAILED;
   delivery->status = posted;
@@ -267,13 +267,13 @@ static BhResult verdict(BhPluginManager *manager, const Delivery *delivery, cons
   return bh_plugin_failure(error, delivery->reply.result, context, name, delivery->reply.message);
 }
 
-BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhInstanceLock *lock, BhNotification *notification,
+BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhCallbackGate *gate, BhNotification *notification,
                                   const BhContext *context, BhError **error) {
   const BhHookInfo *hook = &bh_hooks[notification->hook];
   BhResult result = BH_OK;
 
-  g_assert((hook->kind == BH_SESSION_VM) == (lock != NULL));
-  bh_lock_order_assert_only(&bh_instance_lock_class, lock, hook->name);
+  g_assert((hook->kind == BH_SESSION_VM) == (gate != NULL));
+  bh_lock_order_assert_only(&bh_instance_lock_class, gate != NULL ? &gate->instance : NULL, hook->name);
 
   for (guint i = 0; i < manager->hosts->len && BH_SUCCEEDED(result); i++) {
     Delivery delivery = {.host = manager->hosts->pdata[i], .notification = notification};
@@ -281,7 +281,7 @@ BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhInstanceLock *lock
     if (hook->aborts && bh_latch_is_set(&manager->latch)) break;
     if (!bh_plugin_host_wants(delivery.host, notification->hook)) continue;
     notification->number = next_number(manager);
-    send(manager, lock, &delivery);
+    send(manager, gate, &delivery);
     if (hook->aborts) result = verdict(manager, &delivery, context, error);
     bh_notify_reply_clear(&delivery.reply);
   }

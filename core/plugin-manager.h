@@ -4,7 +4,7 @@
  * after the other, in the order they were discovered, until one aborts.
  *
  *   result = bh_plugin_manager_load(manager, context, error);
- *   result = bh_plugin_manager_notify(manager, &session->lock, &notification, context, error);
+ *   result = bh_plugin_manager_notify(manager, &session->gate, &notification, context, error);
  *
  * Guarantees (contract, sections 3, 5, 6): plugins are loaded once per manager, all at the same time, within one
  * deadline, even if a host cannot be started in that time; a failure to load and a crash are latched, and fail every aborting round from then on without driving a
@@ -43,9 +43,9 @@ BhResult bh_plugin_manager_load(BhPluginManager *manager, const BhContext *conte
 
 gboolean bh_plugin_manager_is_loaded(BhPluginManager *manager);
 
-/* A round. notification's number is set here. lock: the VM session's, held by the caller; NULL for a WSLC session.
+/* A round. notification's number is set here. gate: the VM session's, whose instance lock the caller holds; NULL for a WSLC session.
  * An aborting hook's failure is returned, with the error that the user sees; any other is traced. */
-BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhInstanceLock *lock, BhNotification *notification,
+BhResult bh_plugin_manager_notify(BhPluginManager *manager, BhCallbackGate *gate, BhNotification *notification,
                                   const BhContext *context, BhError **error);
 
 const BhCallbacks *bh_plugin_manager_callbacks(const BhPluginManager *manager);

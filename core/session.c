@@ -12,7 +12,7 @@ struct BhSession {
   guint32 id;
   BhUser user;
   char *name;                /* "session 1", for the trace */
-  BhInstanceLock lock;       /* guards all below but `died` */
+  BhCallbackGate gate;       /* its instance lock guards all below but `died` */
   GHashTable *distributions; /* BhGuid in it → BhDistribution, owned */
   GPtrArray *running;        /* Running, in the order they were started */
   BhVm *vm;                  /* NULL: none runs */
@@ -41,7 +41,7 @@ BhSession *bh_session_new(const BhSessionShared *shared, guint32 id, const BhUse
   session->distributions =
       g_hash_table_new_full(guid_hash, guid_equal, NULL, (GDestroyNotify)bh_distribution_free);
   session->running = g_ptr_array_new_with_free_func(g_free);
-  bh_instance_lock_init(&session->lock);
+  bh_callback_gate_init(&session->gate);
   return session;
 }
 
@@ -53,7 +53,7 @@ static void finalize(gpointer data) {
   BhSession *session = data;
 
   g_assert(session->vm == NULL);
-  bh_instance_lock_clear(&session->lock);
+  bh_callback_gate_clear(&session->gate);
   g_ptr_array_unref(session->running);
   g_hash_table_unref(session->distributions);
   g_clear_pointer(&session->user.sid, g_bytes_unref);
@@ -94,7 +94,7 @@ static BhResult notify(BhSession *session, BhHook hook, const Running *running, 
     notification.pid_namespace = running->instance.pid_namespace;
     notification.init_pid = running->instance.init_pid;
   }
-  return bh_plugin_manager_notify(session->shared->manager, &session->lock, &notification, context, error);
+  return bh_plugin_manager_notify(session->shared->manager, &session->gate, &notification, context, error);
 }
 
 static BhResult notify_vm(BhSession *session, BhHook hook, const BhVmSettings *settings, const BhContext *context,
@@ -115,6 +115,21 @@ static void notify_offline(BhSession *session, BhHook hook, const BhDistribution
 
 /* --- Distributions ---------------------------------------------------------------------------------------------- */
 
+/* Around each change of `vm` and `running`, which plugins' calls look at. */
+static void begin_change(BhSession *session) {
+  bh_plugin_manager_callbacks(session->shared->manager)->mutate_begin(&session->gate);
+}
+
+static void end_change(BhSession *session) {
+  bh_plugin_manager_callbacks(session->shared->manager)->mutate_end(&session->gate);
+}
+
+static void add_running(BhSession *session, Running *running) {
+  begin_change(session);
+  g_ptr_array_add(session->running, running);
+  end_change(session);
+}
+
 static Running *find_running(BhSession *session, const BhGuid *id) {
   for (guint i = 0; i < session->running->len; i++) {
     Running *running = session->running->pdata[i];
@@ -126,7 +141,7 @@ static Running *find_running(BhSession *session, const BhGuid *id) {
 static BhResult start_wsl1(BhSession *session, const BhDistribution *distribution) {
   Running *running = g_new0(Running, 1);
   running->distribution = distribution;
-  g_ptr_array_add(session->running, running);
+  add_running(session, running);
   return BH_OK;
 }
 
@@ -145,12 +160,14 @@ static BhResult start_distribution(BhSession *session, const BhDistribution *dis
     g_free(running);
     return bh_error_set(error, result, context, "The distribution '%s' could not be started", distribution->name);
   }
-  g_ptr_array_add(session->running, running);
+  add_running(session, running);
 
   result = notify_running(session, BH_HOOK_DISTRIBUTION_STARTED, running, context, error);
   if (BH_FAILED(result)) {
     guint32 number = running->instance.number;
+    begin_change(session);
     g_ptr_array_remove(session->running, running);
+    end_change(session);
     session->vm->class->instance_stop(session->vm, number);
   }
   return result;
@@ -163,14 +180,18 @@ static BhResult stop_running(BhSession *session, Running *running, gboolean forc
   BhTraceEvent span = bh_trace_begin(session->name, "stop distribution");
   BhResult result = BH_OK;
 
+  gboolean gone = TRUE;
+
+  if (!running->distribution->wsl1) notify_running(session, BH_HOOK_DISTRIBUTION_STOPPING, running, NULL, NULL);
+  begin_change(session);
   if (!running->distribution->wsl1) {
-    notify_running(session, BH_HOOK_DISTRIBUTION_STOPPING, running, NULL, NULL);
     result = session->vm->class->instance_stop(session->vm, running->instance.number);
+    gone = BH_SUCCEEDED(result) || force || g_atomic_int_get(&session->died);
   }
+  if (gone) g_ptr_array_remove(session->running, running);
+  end_change(session);
   bh_trace_end(session->shared->trace, &span, result, "%s", name);
-  if (BH_FAILED(result) && !force && !g_atomic_int_get(&session->died)) return result;
-  g_ptr_array_remove(session->running, running);
-  return BH_OK;
+  return gone ? BH_OK : result;
 }
 
 /* The last one started first. */
@@ -185,11 +206,15 @@ static void stop_all_running(BhSession *session, gboolean wsl1) {
 
 static void destroy_vm(BhSession *session, const char *why) {
   BhTraceEvent span = bh_trace_begin(session->name, "stop VM");
+  BhVm *vm;
 
   stop_all_running(session, FALSE);
   notify_vm(session, BH_HOOK_VM_STOPPING, NULL, NULL, NULL);
-  session->vm->class->vm_destroy(session->vm);
+  vm = session->vm;
+  begin_change(session); /* waits for the calls in flight; later ones find no VM */
   session->vm = NULL;
+  end_change(session);
+  vm->class->vm_destroy(vm);
   g_atomic_int_set(&session->died, FALSE);
   bh_trace_end(session->shared->trace, &span, BH_OK, "%s", why);
 }
@@ -202,9 +227,9 @@ static void destroy_vm_if_died(BhSession *session) {
 static void after_death(gpointer data) {
   BhSession *session = data;
 
-  bh_instance_lock_acquire(&session->lock);
+  bh_instance_lock_acquire(&session->gate.instance);
   destroy_vm_if_died(session);
-  bh_instance_lock_release(&session->lock);
+  bh_instance_lock_release(&session->gate.instance);
   bh_session_unref(session);
 }
 
@@ -233,7 +258,9 @@ static BhResult create_vm(BhSession *session, const BhVmSettings *settings, cons
   bh_trace_end(session->shared->trace, &span, result, "flags=%u", settings->flags);
   if (BH_FAILED(result)) return bh_error_set(error, result, context, "The virtual machine could not be created");
 
+  begin_change(session);
   session->vm = vm;
+  end_change(session);
   result = notify_vm(session, BH_HOOK_VM_STARTED, settings, context, error);
   if (BH_FAILED(result)) destroy_vm(session, "a plugin refused it");
   return result;
@@ -247,14 +274,14 @@ static const BhContext service_context = {&wsl_context, "Service"};
 /* Every operation is between begin and end. begin takes the lock, and deals with a VM that has died. A failure: the session
  * is closed; there is nothing to do, but end is due all the same. */
 static BhResult begin(BhSession *session, const BhContext *context, BhError **error) {
-  bh_instance_lock_acquire(&session->lock);
+  bh_instance_lock_acquire(&session->gate.instance);
   if (session->closed) return bh_error_set(error, BH_E_NOT_VALID_STATE, context, "The session is closed");
   destroy_vm_if_died(session);
   return BH_OK;
 }
 
 static BhResult end(BhSession *session, BhResult result) {
-  bh_instance_lock_release(&session->lock);
+  bh_instance_lock_release(&session->gate.instance);
   return result;
 }
 
@@ -421,5 +448,5 @@ static void serve(gpointer data) {
 
 void bh_session_call(BhSession *session, const BhCall *call, BhCallReply *reply) {
   Request request = {session, call, reply};
-  bh_plugin_manager_callbacks(session->shared->manager)->call(&session->lock, serve, &request);
+  bh_plugin_manager_callbacks(session->shared->manager)->call(&session->gate, serve, &request);
 }

@@ -18,7 +18,7 @@ BH_STEP=0
 BH_PACKAGES=(
   meson ninja-build gcc g++ pkg-config libglib2.0-dev
   gcc-mingw-w64-x86-64-win32 g++-mingw-w64-x86-64-win32 mingw-w64-tools
-  wine wine64 libwine-dev
+  wine wine64
   bubblewrap python3 git xz-utils curl ca-certificates
 )
 

@@ -2,10 +2,11 @@
 
 #include <glib/gstdio.h>
 
-void environment_open(Environment *environment, const char *name) {
+void environment_open(Environment *environment, const char *name, const BhCallbacks *callbacks) {
   g_autoptr(GError) error = NULL;
 
-  *environment = (Environment){.backend_name = name, .hosts = g_array_new(FALSE, FALSE, sizeof(guint32))};
+  *environment = (Environment){
+      .backend_name = name, .callbacks = callbacks, .hosts = g_array_new(FALSE, FALSE, sizeof(guint32))};
   bh_gate_init(&environment->host_ended);
   platform_open(environment);
   bh_probe_guest_init(&environment->guest, environment->inner_guest);

@@ -9,6 +9,7 @@
 
 typedef struct {
   const char *backend_name; /* "mock", "win32" */
+  const BhCallbacks *callbacks;
   BhBackend *backend;
   BhGuest *inner_guest;
   BhProbeGuest guest;
@@ -19,7 +20,7 @@ typedef struct {
 } Environment;
 
 /* Opens it; name is "mock" or "win32". */
-void environment_open(Environment *environment, const char *name);
+void environment_open(Environment *environment, const char *name, const BhCallbacks *callbacks);
 void environment_close(Environment *environment);
 
 /* Attach this to a service's trace: it notes the hosts, and prints what happens. */

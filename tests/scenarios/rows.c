@@ -232,7 +232,8 @@ const Row rows[] = {
                           "    execute /bin/cat /test-plugin/folder/file.txt\n"
                           "  end\n",
                   STARTED "write S_OK\nparallel success=4 failures=0\n"}},
-     .steps = START_STOP},
+     .steps = START_STOP,
+     .at_once = 4},
 
     AFTER_HOOK_ROW("31-callback-after-the-hook-none", "none"),
     AFTER_HOOK_ROW("31-callback-after-the-hook-mta", "mta"),

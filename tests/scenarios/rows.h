@@ -26,6 +26,7 @@ typedef struct {
   } plugins[MAX_PLUGINS];
   const char *steps;
   gboolean host_dies; /* the first plugin's host ends by itself, before the service lets go of it */
+  int at_once;        /* calls that run in the service at once, under the shared design; 0: as it comes */
   guint load_timeout; /* ms; 0: the default. The run must not take longer than twice this, and 10 s */
   void (*directed)(Environment *environment);
 } Row;

@@ -1,4 +1,4 @@
-/* Runs the rows of shared/SCENARIOS.md on one backend: test-scenarios mock|win32. */
+/* Runs the rows of shared/SCENARIOS.md on one backend, under one design: test-scenarios mock|win32 pumped|shared. */
 #include "rows.h"
 
 #include "cli/runner.h"
@@ -58,9 +58,25 @@ static void on_end(const BhStep *step, const char *error, const char *complaint,
   if (complaint != NULL) g_test_message("WRONG: %s", complaint);
 }
 
+/* Under the shared design, so many mounts at once is no chance: each waits for the others. */
+typedef struct {
+  guint inside, wanted; /* atomic */
+  BhGate all;
+} Meeting;
+
+static BhResult meet(BhProbePoint point, gpointer data) {
+  Meeting *meeting = data;
+
+  if (point != BH_PROBE_MOUNT) return BH_OK;
+  if ((guint)g_atomic_int_add(&meeting->inside, 1) + 1 == meeting->wanted) bh_gate_open(&meeting->all);
+  bh_gate_pass(&meeting->all);
+  return BH_OK;
+}
+
 static void run_row(Environment *environment, const Row *row) {
   BhServiceSettings settings = {.backend = environment->backend,
                                 .guest = &environment->guest.parent,
+                                .callbacks = environment->callbacks,
                                 .load_timeout = (gint64)row->load_timeout * 1000};
   BhService *service = bh_service_new(&settings);
   g_autofree char *problem = NULL;
@@ -68,6 +84,7 @@ static void run_row(Environment *environment, const Row *row) {
   g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
   guint32 process = bh_process_number();
   gint64 began = bh_clock_now();
+  Meeting meeting = {.wanted = row->at_once};
   gboolean held;
 
   if (scenario == NULL) g_error("%s: %s", row->name, problem);
@@ -82,11 +99,20 @@ static void run_row(Environment *environment, const Row *row) {
     g_assert_cmpint(bh_service_add_plugin(service, name, file), ==, !again);
   }
 
+  bh_gate_init(&meeting.all);
+  if (meeting.wanted > 1 && environment->callbacks == &bh_callbacks_shared) {
+    environment->guest.before = meet;
+    environment->guest.data = &meeting;
+  }
   held = bh_run(service, &environment->user, scenario, &(BhRunReport){on_begin, on_end, NULL});
   if (row->host_dies) bh_gate_pass(&environment->host_ended);
   bh_service_free(service);
+  bh_gate_clear(&meeting.all);
   g_assert_true(held);
-  g_assert_cmpint(environment->guest.max_inside, <=, 1); /* pumped: calls are served one after another */
+  if (environment->callbacks == &bh_callbacks_pumped)
+    g_assert_cmpint(environment->guest.max_inside, <=, 1); /* one after another */
+  else if (row->at_once > 0)
+    g_assert_cmpint(environment->guest.max_inside, ==, row->at_once);
   g_assert_cmpuint(bh_process_number(), ==, process);
   if (row->load_timeout != 0)
     g_assert_cmpint((bh_clock_now() - began) / 1000, <, 2 * (gint64)row->load_timeout + 10 * 1000);
@@ -100,13 +126,15 @@ static void run_row(Environment *environment, const Row *row) {
   }
 }
 
-static const char *backend; /* this run's */
+/* This run's. */
+static const char *backend;
+static const BhCallbacks *callbacks;
 
 static void test_row(gconstpointer data) {
   const Row *row = data;
   Environment environment;
 
-  environment_open(&environment, backend);
+  environment_open(&environment, backend, callbacks);
   if (row->directed != NULL)
     row->directed(&environment);
   else
@@ -119,13 +147,15 @@ int main(int argc, char **argv) {
   guint wanted;
 
   g_test_init(&argc, &argv, NULL);
-  if (argc != 2) g_error("usage: test-scenarios mock|win32");
+  if (argc == 3) callbacks = bh_callbacks_by_name(argv[2]);
+  if (callbacks == NULL) g_error("usage: test-scenarios mock|win32 pumped|shared");
   backend = argv[1];
   wanted = g_str_equal(backend, "mock") ? ON_MOCK : ON_WIN32;
   bh_lock_order_start(BH_LOCK_ORDER_FATAL);
   bh_sync_add_observer(&observer);
   for (guint i = 0; i < row_count; i++) {
-    g_autofree char *path = g_strdup_printf("/scenario/%s/pumped/%s/%s", rows[i].name, backend, platform_name());
+    g_autofree char *path =
+        g_strdup_printf("/scenario/%s/%s/%s/%s", rows[i].name, callbacks->name, backend, platform_name());
     if (rows[i].backends & wanted) g_test_add_data_func(path, &rows[i], test_row);
   }
   return g_test_run();

@@ -1,5 +1,7 @@
 #include "fixture.h"
 
+const BhCallbacks *fixture_callbacks = &bh_callbacks_pumped;
+
 static const BhVmSettings settings;
 
 static void note(const BhTraceEvent *event, gpointer data) {
@@ -20,8 +22,10 @@ void fixture_open(Fixture *fixture, const BhMockPlugin *plugins, guint count) {
                        .trace = g_string_new(NULL),
                        .distribution = {.id = {{1}}, .name = "Debian"}};
   bh_probe_guest_init(&fixture->guest, fixture->inner);
-  fixture->service = bh_service_new(&(BhServiceSettings){
-      .backend = fixture->backend, .guest = &fixture->guest.parent, .stop_timeout = FIXTURE_STOP_TIMEOUT});
+  fixture->service = bh_service_new(&(BhServiceSettings){.backend = fixture->backend,
+                                                         .guest = &fixture->guest.parent,
+                                                         .callbacks = fixture_callbacks,
+                                                         .stop_timeout = FIXTURE_STOP_TIMEOUT});
   bh_trace_attach(bh_service_trace(fixture->service), note, fixture);
   for (guint i = 0; i < count; i++)
     g_assert_true(bh_service_add_plugin(fixture->service, plugins[i].name, plugins[i].name));

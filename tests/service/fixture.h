@@ -27,6 +27,9 @@ typedef struct {
   GString *trace; /* "who what RESULT\n"; guarded by the trace's own lock */
 } Fixture;
 
+/* The callback design of the services that fixture_open makes; pumped at first. */
+extern const BhCallbacks *fixture_callbacks;
+
 void fixture_open(Fixture *fixture, const BhMockPlugin *plugins, guint count);
 void fixture_close(Fixture *fixture);
 

@@ -21,7 +21,7 @@ struct Fake {
   BhTrace *trace;
   BhWorkers *workers;
   BhPluginManager *manager;
-  BhInstanceLock lock;
+  BhCallbackGate gate;
 };
 
 static Fake *of_link(BhLink *link) {
@@ -84,7 +84,7 @@ static void open_fake(Fake *fake, gint64 load_timeout) {
   fake->backend.class = fake->link.class = &fake_class;
   fake->trace = bh_trace_new();
   fake->workers = bh_workers_new("worker");
-  bh_instance_lock_init(&fake->lock);
+  bh_callback_gate_init(&fake->gate);
   fake->manager = bh_plugin_manager_new(&(BhPluginManagerSettings){.backend = &fake->backend,
                                                                    .trace = fake->trace,
                                                                    .workers = fake->workers,
@@ -97,7 +97,7 @@ static void open_fake(Fake *fake, gint64 load_timeout) {
 static void close_fake(Fake *fake) {
   bh_workers_free(fake->workers);
   bh_plugin_manager_free(fake->manager);
-  bh_instance_lock_clear(&fake->lock);
+  bh_callback_gate_clear(&fake->gate);
   bh_trace_free(fake->trace);
 }
 
@@ -109,9 +109,9 @@ static BhResult start_vm(Fake *fake) {
   BhNotification notification = {.hook = BH_HOOK_VM_STARTED, .session = 1};
   BhResult result;
 
-  bh_instance_lock_acquire(&fake->lock);
-  result = bh_plugin_manager_notify(fake->manager, &fake->lock, &notification, NULL, NULL);
-  bh_instance_lock_release(&fake->lock);
+  bh_instance_lock_acquire(&fake->gate.instance);
+  result = bh_plugin_manager_notify(fake->manager, &fake->gate, &notification, NULL, NULL);
+  bh_instance_lock_release(&fake->gate.instance);
   return result;
 }
 
