@@ -49,7 +49,8 @@ static BhResult use_session(Runner *runner, const char *name, BhError **error) {
   return BH_OK;
 }
 
-static BhResult register_distribution(Runner *runner, const BhStep *step, BhError **error) {
+/* Registers or imports. */
+static BhResult add_distribution(Runner *runner, const BhStep *step, BhError **error) {
   const char *id = bh_step_option(step, 1, "id");
   BhDistribution distribution = {
       .name = step->words[0],
@@ -62,7 +63,9 @@ static BhResult register_distribution(Runner *runner, const BhStep *step, BhErro
   BhResult result;
 
   if (id == NULL || !bh_guid_parse(id, &distribution.id)) distribution.id = bh_guid_random();
-  result = bh_session_register(runner->current->session, &distribution, error);
+  result = step->kind == BH_STEP_DISTRO_IMPORT
+               ? bh_session_import(runner->current->session, &distribution, &(BhVmSettings){0}, error)
+               : bh_session_register(runner->current->session, &distribution, error);
   if (BH_SUCCEEDED(result))
     g_hash_table_insert(runner->current->distributions, g_strdup(distribution.name),
                         g_memdup2(&distribution.id, sizeof distribution.id));
@@ -77,7 +80,8 @@ static BhResult run_step(Runner *runner, const BhStep *step, BhError **error) {
   if (step->words[0] != NULL) id = g_hash_table_lookup(runner->current->distributions, step->words[0]);
   if (id == NULL) id = &nowhere; /* the session says that it does not know it */
   switch (step->kind) {
-    case BH_STEP_DISTRO_REGISTER: return register_distribution(runner, step, error);
+    case BH_STEP_DISTRO_REGISTER:
+    case BH_STEP_DISTRO_IMPORT: return add_distribution(runner, step, error);
     case BH_STEP_DISTRO_START:
       settings.flags = (bh_step_has(step, 1, "custom-kernel") ? BH_CUSTOM_KERNEL : 0) |
                        (bh_step_has(step, 1, "custom-kernel-command-line") ? BH_CUSTOM_KERNEL_COMMAND_LINE : 0);

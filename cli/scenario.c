@@ -22,6 +22,12 @@ static const StepInfo infos[] = {
      "wsl1 root= id= flavor= version= package=",
      "NAME [wsl1] [root=FOLDER] [id=GUID] [flavor=TEXT] [version=TEXT] [package=TEXT]",
      "makes a distribution known; without a root it is the machine's own"},
+    {BH_STEP_DISTRO_IMPORT,
+     {"distro", "import"},
+     1,
+     "wsl1 root= id= flavor= version= package=",
+     "NAME [wsl1] [root=FOLDER] [id=GUID] [flavor=TEXT] [version=TEXT] [package=TEXT]",
+     "likewise, for one that is new to the machine: the VM is started for that"},
     {BH_STEP_DISTRO_START,
      {"distro", "start"},
      1,
@@ -172,7 +178,7 @@ static gboolean check_values(Parser *parser, const BhStep *step, guint own) {
   double seconds;
   char *rest;
 
-  if (step->kind == BH_STEP_DISTRO_REGISTER)
+  if (step->kind == BH_STEP_DISTRO_REGISTER || step->kind == BH_STEP_DISTRO_IMPORT)
     for (guint i = 1; step->words[i] != NULL; i++)
       if (g_str_has_prefix(step->words[i], "id=") && !bh_guid_parse(step->words[i] + 3, &guid))
         return fail(parser, column_of(parser, own + i), "'%s' is not a GUID", step->words[i] + 3);

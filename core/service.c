@@ -60,7 +60,11 @@ BhService *bh_service_new(const BhServiceSettings *settings) {
       .call = on_call,
       .data = service,
   });
-  service->shared = (BhSessionShared){service->manager, settings->guest, service->trace, service->workers};
+  service->shared = (BhSessionShared){.manager = service->manager,
+                                      .guest = settings->guest,
+                                      .trace = service->trace,
+                                      .workers = service->workers,
+                                      .forbidden_flags = settings->forbidden_flags};
   return service;
 }
 

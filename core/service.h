@@ -23,6 +23,7 @@ typedef struct {
   BhBackend *backend;           /* where plugins run; outlives the service */
   BhGuest *guest;               /* where distributions run; outlives the service */
   const BhCallbacks *callbacks; /* NULL: pumped */
+  guint32 forbidden_flags;      /* of BhVmSettings.flags: policy overrides what the user configured */
   gint64 load_timeout;          /* µs, for all plugins together; 0: BH_LOAD_TIMEOUT */
   gint64 stop_timeout;          /* µs, for the hooks that run when the service stops; 0: BH_STOP_TIMEOUT */
 } BhServiceSettings;

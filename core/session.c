@@ -246,8 +246,9 @@ static void on_vm_died(gpointer data) {
 
 static const BhVmEvents vm_events = {on_vm_died};
 
-static BhResult create_vm(BhSession *session, const BhVmSettings *settings, const BhContext *context,
+static BhResult create_vm(BhSession *session, const BhVmSettings *wanted, const BhContext *context,
                           BhError **error) {
+  const BhVmSettings allowed = {wanted->flags & ~session->shared->forbidden_flags}, *settings = &allowed;
   BhTraceEvent span = bh_trace_begin(session->name, "create VM");
   BhGuest *guest = session->shared->guest;
   BhVm *vm = NULL;
@@ -302,18 +303,46 @@ static gboolean is_registered(BhSession *session, const BhDistribution *distribu
   return g_hash_table_contains(session->distributions, &distribution->id);
 }
 
+/* With the lock held. */
+static BhResult add_distribution(BhSession *session, const BhDistribution *distribution, const BhContext *context,
+                                 BhError **error) {
+  BhDistribution *copy;
+
+  if (is_registered(session, distribution))
+    return bh_error_set(error, BH_E_ALREADY_EXISTS, context,
+                        "A distribution with the supplied name already exists");
+  copy = bh_distribution_copy(distribution);
+  g_hash_table_insert(session->distributions, &copy->id, copy);
+  notify_offline(session, BH_HOOK_DISTRIBUTION_REGISTERED, copy);
+  return BH_OK;
+}
+
 BhResult bh_session_register(BhSession *session, const BhDistribution *distribution, BhError **error) {
   BhContext context = {&service_context, "RegisterDistribution"};
   BhResult result = begin(session, &context, error);
 
-  if (BH_SUCCEEDED(result) && is_registered(session, distribution)) {
-    result =
-        bh_error_set(error, BH_E_ALREADY_EXISTS, &context, "A distribution with the supplied name already exists");
-  } else if (BH_SUCCEEDED(result)) {
-    BhDistribution *copy = bh_distribution_copy(distribution);
-    g_hash_table_insert(session->distributions, &copy->id, copy);
-    notify_offline(session, BH_HOOK_DISTRIBUTION_REGISTERED, copy);
-  }
+  if (BH_SUCCEEDED(result)) result = add_distribution(session, distribution, &context, error);
+  return end(session, result);
+}
+
+/* With the lock held: loads the plugins, and starts the VM, if that was not done. */
+static BhResult need_vm(BhSession *session, const BhVmSettings *settings, const BhContext *context,
+                        BhError **error) {
+  BhContext here = {context, "CreateVm"};
+  BhResult result;
+
+  if (session->vm != NULL) return BH_OK;
+  result = bh_plugin_manager_load(session->shared->manager, &here, error);
+  return BH_SUCCEEDED(result) ? create_vm(session, settings, &here, error) : result;
+}
+
+BhResult bh_session_import(BhSession *session, const BhDistribution *distribution, const BhVmSettings *settings,
+                           BhError **error) {
+  BhContext context = {&service_context, "RegisterDistribution"};
+  BhResult result = begin(session, &context, error);
+
+  if (BH_SUCCEEDED(result) && !distribution->wsl1) result = need_vm(session, settings, &context, error);
+  if (BH_SUCCEEDED(result)) result = add_distribution(session, distribution, &context, error);
   return end(session, result);
 }
 
@@ -346,17 +375,13 @@ BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **e
 /* With the lock held. */
 static BhResult start(BhSession *session, const BhGuid *id, const BhVmSettings *settings,
                       const BhContext *create_instance, BhError **error) {
-  BhContext vm_context = {create_instance, "CreateVm"};
   const BhDistribution *distribution = g_hash_table_lookup(session->distributions, id);
-  BhResult result = BH_OK;
+  BhResult result;
 
   if (distribution == NULL) return unknown_distribution(create_instance, error);
   if (find_running(session, id) != NULL) return BH_OK;
   if (distribution->wsl1) return start_wsl1(session, distribution);
-  if (session->vm == NULL) {
-    result = bh_plugin_manager_load(session->shared->manager, &vm_context, error);
-    if (BH_SUCCEEDED(result)) result = create_vm(session, settings, &vm_context, error);
-  }
+  result = need_vm(session, settings, create_instance, error);
   if (BH_SUCCEEDED(result)) result = start_distribution(session, distribution, create_instance, error);
   return result;
 }

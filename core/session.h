@@ -30,6 +30,7 @@ typedef struct {
   BhGuest *guest;
   BhTrace *trace;
   BhWorkers *workers;
+  guint32 forbidden_flags; /* of BhVmSettings: policy overrides the user's configuration */
 } BhSessionShared;
 
 typedef struct BhSession BhSession;
@@ -48,10 +49,16 @@ guint32 bh_session_id(const BhSession *session);
  * already: 0x800700B7. */
 BhResult bh_session_register(BhSession *session, const BhDistribution *distribution, BhError **error);
 
+/* Makes a distribution known that is new to the machine, which takes a running VM (but for WSL1): starts one if none runs.
+ * Then as bh_session_register. */
+BhResult bh_session_import(BhSession *session, const BhDistribution *distribution, const BhVmSettings *settings,
+                           BhError **error);
+
 /* Forgets a distribution; stops it first if it runs. Unknown: 0x80070490. */
 BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **error);
 
-/* Starts a distribution, and the VM when none runs. It runs already: nothing is done. settings: for the VM. */
+/* Starts a distribution, and the VM when none runs. It runs already: nothing is done. settings: what the user wants of the
+ * VM, as far as the service's policy allows it. */
 BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error);
 
 /* Stops one distribution; the VM stays. Does not run: 0x80040313. The guest could not stop it: that failure; it runs on. */

@@ -35,6 +35,29 @@ static void assert_logged(const char *file, const char *line) {
   if (log == NULL || strstr(log, line) == NULL) g_error("no '%s' in the log:\n%s", line, log != NULL ? log : "");
 }
 
+/* --- 7: another init process after each start --------------------------------------------------------------------- */
+
+void row_07_init_pid(Environment *environment) {
+  g_autofree char *file = NULL, *log = NULL;
+  BhService *service = new_service(environment, "on OnVMStarted\non OnDistributionStarted\n", &file);
+  g_autoptr(BhSession) session = new_session(service, environment);
+  const char *first, *second;
+
+  g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
+  g_assert_cmpint(bh_session_terminate(session, &debian.id, NULL), ==, BH_OK);
+  g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
+  bh_service_close_session(service, session);
+  bh_service_free(service);
+  g_assert_cmpint(environment->guest.passed[BH_PROBE_VM_CREATE], ==, 1);
+
+  log = environment_read_log(file);
+  first = strstr(log, " init=");
+  g_assert_nonnull(first);
+  second = strstr(first + 1, " init=");
+  g_assert_nonnull(second);
+  g_assert_cmpuint(g_ascii_strtoull(first + 6, NULL, 10), !=, g_ascii_strtoull(second + 6, NULL, 10));
+}
+
 /* --- 38: a call comes while the lock is held and no notification is in flight ------------------------------------ */
 
 /* V+ begins a thread. The guest, which the session asks next with its lock held, lets that thread call, and goes on when

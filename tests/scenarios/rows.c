@@ -20,6 +20,15 @@
   "on OnDistributionStarted\n" \
   "on OnDistributionStopping\n"
 
+#define ON_ALL_OFFLINE \
+  ON_LOAD "on OnVMStarted\non OnVMStopping\non OnDistributionRegistered\non OnDistributionUnregistered\n"
+#define REGISTERED   "OnDistributionRegistered name=New *\n"
+#define UNREGISTERED "OnDistributionUnregistered name=New *\n"
+
+/* Four threads were stopped in V-; how far they had come is chance. */
+#define LOOPED "~loop-until stop success=* failures=*\n"
+#define RACED  LOOPED LOOPED LOOPED LOOPED "OnVMStopping\njoin a S_OK\njoin b S_OK\njoin c S_OK\njoin d S_OK\n"
+
 #define FATAL   "A fatal error was returned by plugin 'TestPlugin'"
 #define VM_PATH "\\nError code: Wsl/Service/CreateInstance/CreateVm/Plugin/"
 #define EXPECT_VM(code) \
@@ -83,10 +92,24 @@ const Row rows[] = {
      .plugins = {{SUCCESS_SCRIPT, SUCCESS_LOG("2")}},
      .steps = REGISTER "distro start Debian custom-kernel-command-line\nvm stop\n"},
 
+    {.name = "04-custom-kernel-forbidden-by-policy",
+     .backends = ON_BOTH,
+     .plugins = {{SUCCESS_SCRIPT, SUCCESS_LOG("0")}},
+     .steps = REGISTER "distro start Debian custom-kernel\nvm stop\n",
+     .forbidden = BH_CUSTOM_KERNEL},
+
     {.name = "05-same-dll-twice",
      .backends = ON_BOTH,
      .plugins = {{SUCCESS_SCRIPT, SUCCESS_LOG("0")}, {SAME_FILE, NULL}},
      .steps = START_STOP},
+
+    {.name = "06-distro-id",
+     .backends = ON_BOTH,
+     .plugins = {{ON_LOAD ON_ALL, STARTED D_STARTED D_STOPPING
+                  "OnVMStopping\nOnVMStarted flags=0\n" D_STARTED D_STOPPING "OnVMStopping\n"}},
+     .steps = START_STOP "distro start Debian\nvm stop\n"},
+
+    {.name = "07-init-pid", .backends = ON_BOTH, .directed = row_07_init_pid},
 
     {.name = "08-requires-update",
      .backends = ON_BOTH,
@@ -198,6 +221,24 @@ const Row rows[] = {
                     "expect text \"" FATAL ". Error message: 'Not this one'?"
                     "Error code: Wsl/Service/CreateInstance/Plugin/E_FAIL\"\n"},
 
+    {.name = "20-register-and-unregister",
+     .backends = ON_BOTH,
+     .plugins = {{ON_ALL_OFFLINE, STARTED REGISTERED UNREGISTERED "OnVMStopping\n"}},
+     .steps = "distro import New\ndistro unregister New\n"},
+
+    {.name = "21-import-in-place",
+     .backends = ON_BOTH,
+     .plugins = {{ON_ALL_OFFLINE, STARTED REGISTERED
+                  "OnVMStopping\n" UNREGISTERED "OnVMStarted flags=0\n" REGISTERED UNREGISTERED "OnVMStopping\n"}},
+     .steps = "distro import New\nvm stop\ndistro unregister New\ndistro import New\ndistro unregister New\n"},
+
+    {.name = "22-register-and-unregister-fail",
+     .backends = ON_BOTH,
+     .plugins = {{ON_LOAD "on OnDistributionRegistered\n  return E_FAIL\n"
+                          "on OnDistributionUnregistered\n  return E_UNEXPECTED\n",
+                  "load\n" REGISTERED "return E_FAIL\n" UNREGISTERED "return E_UNEXPECTED\n"}},
+     .steps = "distro import New\ndistro unregister New\n"},
+
     {.name = "23-command-in-the-distro",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnDistributionStarted\n"
@@ -239,6 +280,20 @@ const Row rows[] = {
     AFTER_HOOK_ROW("31-callback-after-the-hook-mta", "mta"),
     AFTER_HOOK_ROW("31-callback-after-the-hook-sta", "sta"),
 
+    {.name = "32-callbacks-racing-termination",
+     .backends = ON_BOTH,
+     .plugins = {{ON_LOAD "on OnVMStarted\n"
+                          "  reset stop\n"
+                          "  thread a none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread b none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread c none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread d none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "on OnVMStopping\n"
+                          "  signal stop\n"
+                          "  join a\n  join b\n  join c\n  join d\n",
+                  STARTED RACED "OnVMStarted flags=0\n" RACED}},
+     .steps = START_STOP "distro start Debian\nvm stop\n"},
+
     CRASH_ROW("36-access-violation", "null"),
     CRASH_ROW("36-stack-overflow", "overflow"),
     CRASH_ROW("36-abort", "abort"),
@@ -275,6 +330,17 @@ const Row rows[] = {
 
     {.name = "43-disconnected-is-a-result", .backends = ON_BOTH, .directed = row_43_disconnected_result},
 
+    {.name = "47-service-stopped-while-a-distribution-runs",
+     .backends = ON_BOTH,
+     .plugins = {{ON_LOAD "on OnDistributionStopping\n"
+                          "  execute /bin/echo root\n"
+                          "  execute-in %DISTRIBUTION% /bin/echo inside\n"
+                          "on OnVMStopping\n"
+                          "  execute /bin/echo last\n",
+                  "load\n" D_STOPPING "execute S_OK: root*\nexecute-in S_OK: inside*\nOnVMStopping\n"
+                  "execute S_OK: last*\n"}},
+     .steps = START},
+
     {.name = "53-hook-returns-a-transport-code",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\n  return 0x80010108\non OnVMStopping\n",
@@ -287,6 +353,22 @@ const Row rows[] = {
      .plugins = {{"on load\n  return 0x800706BA\n", "load\nreturn RPC_S_SERVER_UNAVAILABLE\n"}},
      .steps = START EXPECT_VM("RPC_S_SERVER_UNAVAILABLE") "distro start Debian\n" EXPECT_VM(
          "RPC_S_SERVER_UNAVAILABLE")},
+
+    {.name = "54-second-of-three-refuses-the-vm",
+     .backends = ON_BOTH,
+     .plugins = {{ON_LOAD ON_ALL, STARTED "OnVMStopping\n"},
+                 {ON_LOAD "on OnVMStarted\n  return E_FAIL\non OnVMStopping\n",
+                  STARTED "return E_FAIL\nOnVMStopping\n"},
+                 {ON_LOAD ON_ALL, "load\nOnVMStopping\n"}},
+     .steps = START "expect failure E_FAIL\nexpect text \"*plugin 'OtherPlugin'*\"\n"},
+
+    {.name = "54-second-of-three-refuses-the-distribution",
+     .backends = ON_BOTH,
+     .plugins = {{ON_LOAD ON_ALL, STARTED D_STARTED "OnVMStopping\n"},
+                 {ON_LOAD "on OnDistributionStarted\n  return E_FAIL\non OnDistributionStopping\n",
+                  "load\n" D_STARTED "return E_FAIL\n"},
+                 {ON_LOAD ON_ALL, STARTED "OnVMStopping\n"}},
+     .steps = START "expect failure E_FAIL\nexpect text \"*plugin 'OtherPlugin'*\"\n"},
 
     {.name = "56-distro-start-again",
      .backends = ON_BOTH,

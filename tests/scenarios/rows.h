@@ -9,7 +9,7 @@
 
 #include "environment.h"
 
-#define MAX_PLUGINS 2
+#define MAX_PLUGINS 3
 
 enum {
   ON_MOCK = 1,  /* hosts as threads */
@@ -27,6 +27,7 @@ typedef struct {
   const char *steps;
   gboolean host_dies; /* the first plugin's host ends by itself, before the service lets go of it */
   int at_once;        /* calls that run in the service at once, under the shared design; 0: as it comes */
+  guint32 forbidden;  /* VM flags that policy forbids */
   guint load_timeout; /* ms; 0: the default. The run must not take longer than twice this, and 10 s */
   void (*directed)(Environment *environment);
 } Row;
@@ -39,6 +40,7 @@ extern const guint row_count;
 /* The directed ones, and what of the sync observer they need. */
 void directed_on_wait(const BhLockClass *lock_class, gconstpointer lock);
 gboolean directed_may_start_thread(const char *name);
+void row_07_init_pid(Environment *environment);
 void row_38_pre_notification(Environment *environment);
 void row_39_hook_returns(Environment *environment);
 void row_41_no_thread(Environment *environment);

@@ -73,10 +73,13 @@ static BhResult meet(BhProbePoint point, gpointer data) {
   return BH_OK;
 }
 
+static const char *const plugin_names[MAX_PLUGINS] = {"TestPlugin", "OtherPlugin", "ThirdPlugin"};
+
 static void run_row(Environment *environment, const Row *row) {
   BhServiceSettings settings = {.backend = environment->backend,
                                 .guest = &environment->guest.parent,
                                 .callbacks = environment->callbacks,
+                                .forbidden_flags = row->forbidden,
                                 .load_timeout = (gint64)row->load_timeout * 1000};
   BhService *service = bh_service_new(&settings);
   g_autofree char *problem = NULL;
@@ -90,7 +93,7 @@ static void run_row(Environment *environment, const Row *row) {
   if (scenario == NULL) g_error("%s: %s", row->name, problem);
   bh_trace_attach(bh_service_trace(service), environment_trace, environment);
   for (guint i = 0; i < MAX_PLUGINS && row->plugins[i].script != NULL; i++) {
-    const char *name = i == 0 ? "TestPlugin" : "OtherPlugin";
+    const char *name = plugin_names[i];
     gboolean again = g_str_equal(row->plugins[i].script, SAME_FILE);
     char *file =
         again ? g_strdup(files->pdata[i - 1]) : environment_add_plugin(environment, name, row->plugins[i].script);
@@ -120,7 +123,7 @@ static void run_row(Environment *environment, const Row *row) {
   for (guint i = 0; i < files->len; i++) {
     g_autofree char *log = environment_read_log(files->pdata[i]);
     if (row->plugins[i].log != NULL)
-      compare_logs(i == 0 ? "TestPlugin" : "OtherPlugin", row->plugins[i].log, log != NULL ? log : "");
+      compare_logs(plugin_names[i], row->plugins[i].log, log != NULL ? log : "");
     else if (!g_str_equal(row->plugins[i].script, SAME_FILE))
       g_assert_null(log);
   }
