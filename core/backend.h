@@ -17,7 +17,7 @@
  *
  * Threading: start, load and notify block and may be called from any thread, notify from several at once. kill may be
  * called from any thread while one of the others blocks: the blocked call then returns. release is called once, when
- * no load or notify runs; it waits for the events in flight to return, so a caller must hold no lock that their
+ * no load, notify or kill runs, and not from an event; it waits for the events in flight to return, so a caller must hold no lock that their
  * handlers take. No event comes after release has returned. The backend holds no lock of its own across an event. */
 #pragma once
 

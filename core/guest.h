@@ -14,7 +14,8 @@
  * does). Only vm_destroy is called last and alone. A function may block for as long as the guest needs, but every
  * one of them returns promptly, with E_NOT_VALID_STATE, once the VM has died.
  *
- * Events arrive on a thread of the guest's own, which holds no lock of the guest's meanwhile. `vm_destroy` returns
+ * Events arrive on a thread of the guest's own, which holds no lock of the guest's meanwhile; their handlers take leaf locks
+ * only. `vm_destroy` returns
  * only after the last event has returned, so it waits for that thread: a caller must hold no lock which the
  * event's handler takes. */
 #pragma once
