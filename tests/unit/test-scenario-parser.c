@@ -208,6 +208,22 @@ static void an_expectation_needs_an_operation_before_it(void) {
   assert_refused("expect text x", "1:1: there is no operation before this 'expect'");
 }
 
+static void an_operation_has_one_outcome(void) {
+  assert_refused("vm stop\nexpect success\nexpect failure\n", "3:1: line 1 has its outcome already");
+  assert_refused("vm stop\nexpect failure E_FAIL\nexpect failure E_ABORT\n",
+                 "3:1: line 1 has its outcome already");
+}
+
+/* As Notepad writes one. */
+static void a_byte_order_mark_is_passed_over(void) {
+  const char text[] = "\xEF\xBB\xBFvm stop\n";
+  g_autofree char *problem = NULL;
+  g_autoptr(BhScenario) scenario = bh_scenario_parse(text, strlen(text), &problem);
+
+  g_assert_cmpstr(problem, ==, NULL);
+  g_assert_cmpuint(scenario->steps->len, ==, 1);
+}
+
 static void an_expected_code_must_be_one(void) {
   assert_refused("vm stop\nexpect failure  E_NONSENSE\n",
                  "2:17: 'E_NONSENSE' is no code; write a name, like E_FAIL, or a number");
@@ -224,7 +240,7 @@ static void an_unknown_step_is_refused_where_it_begins(void) {
                  "1:1: there is no step 'Vm'; steps begin with 'distro', 'vm', 'session', 'wait', 'expect'");
   assert_refused("vm  explode", "1:5: 'explode' cannot follow 'vm'; known are 'stop'");
   assert_refused("\tdistro begin x",
-                 "1:9: 'begin' cannot follow 'distro'; known are 'register', 'start', 'terminate', "
+                 "1:9: 'begin' cannot follow 'distro'; known are 'register', 'import', 'start', 'terminate', "
                  "'unregister'");
   assert_refused(" session", "1:2: 'session' is not a whole step; it goes on with 'open', 'use'");
 }
@@ -323,6 +339,8 @@ int main(int argc, char **argv) {
                   expectations_belong_to_the_operation_before_them);
   g_test_add_func("/scenario/refuses/an-expectation-without-an-operation",
                   an_expectation_needs_an_operation_before_it);
+  g_test_add_func("/scenario/refuses/a-second-outcome", an_operation_has_one_outcome);
+  g_test_add_func("/scenario/a-byte-order-mark-is-passed-over", a_byte_order_mark_is_passed_over);
   g_test_add_func("/scenario/refuses/an-expected-code-that-is-none", an_expected_code_must_be_one);
   g_test_add_func("/scenario/refuses/an-unknown-step-where-it-begins", an_unknown_step_is_refused_where_it_begins);
   g_test_add_func("/scenario/refuses/too-few-words", too_few_words_are_refused);
