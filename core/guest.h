@@ -87,7 +87,8 @@ typedef struct {
 
   /* Makes a folder of the host's visible at linux_path in the root namespace, creating the mount point and its
    * parents. host_path is spelled as the service's platform spells paths. A host folder that is not there:
-   * 0x80070002; a linux_path that is not absolute: E_INVALIDARG. */
+   * 0x80070002; a linux_path that is not absolute, or where the guest has something of its own:
+   * E_INVALIDARG (the agent's: below /proc, /dev, /tmp or another mount). */
   BhResult (*mount)(BhVm *vm, const char *host_path, const char *linux_path, gboolean read_only, const char *name);
 
   /* Runs a program, in the root namespace or in an instance. path and arguments are bytes, not text. arguments is

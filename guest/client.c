@@ -7,7 +7,8 @@
 #include "guest/protocol.h"
 #include "guest/socket.h"
 
-#define LOG_DOMAIN "bulkhead-guest"
+#define LOG_DOMAIN  "bulkhead-guest"
+#define ANSWERS_MAX 4 /* that wait in one request; no request has more */
 
 static const BhGuestClass agent_class;
 static const BhLockClass vm_class = {.name = "guest-vm", .rank = BH_RANK_LEAF};
@@ -36,14 +37,16 @@ typedef struct {
   guint16 port;     /* of data connections; 0: the agent has not said hello */
   char *refusal;    /* why the agent will not, instead of hello */
   gboolean created; /* vm_create handed it out: its death is an event */
-  gboolean dead;    /* the channel has ended: all requests fail */
+  gboolean dead;    /* there will be no more answers: all requests fail */
+  gboolean ended;   /* and the agent has let go of the channel: it has ended everything */
   gboolean destroying;
 } AgentVm;
 
 /* Something asked of the agent. Answers arrive in order and wait here until their caller takes them. */
 typedef struct {
   guint32 id;
-  GQueue answers; /* BhGuestMessage, each of g_new */
+  const BhGuestMessage *asked; /* the caller's; for the log */
+  GQueue answers;              /* BhGuestMessage, each of g_new */
 } Request;
 
 /* ---- the reader ---- */
@@ -54,11 +57,14 @@ static void free_message(gpointer data) {
 }
 
 static void on_unasked(AgentVm *vm, BhGuestMessage *message) {
-  if (message->type == BH_GUEST_HELLO && message->version == BH_GUEST_PROTOCOL)
-    vm->port = (guint16)message->port;
-  else if (message->type == BH_GUEST_HELLO)
+  if (vm->port != 0 || vm->refusal != NULL) return; /* that is said once */
+  if (message->type == BH_GUEST_HELLO && message->version != BH_GUEST_PROTOCOL)
     vm->refusal = g_strdup("it speaks another version of the protocol");
-  else if (message->type == BH_GUEST_FAILED && vm->refusal == NULL)
+  else if (message->type == BH_GUEST_HELLO && (message->port == 0 || message->port > G_MAXUINT16))
+    vm->refusal = g_strdup("its hello names no port");
+  else if (message->type == BH_GUEST_HELLO)
+    vm->port = (guint16)message->port;
+  else if (message->type == BH_GUEST_FAILED)
     vm->refusal = g_steal_pointer(&message->text);
   bh_cond_broadcast(&vm->changed);
 }
@@ -71,7 +77,8 @@ static void on_message(AgentVm *vm, BhGuestMessage *message) {
   request = g_hash_table_lookup(vm->requests, GUINT_TO_POINTER(message->id));
   if (message->id == 0) {
     on_unasked(vm, message);
-  } else if (request != NULL && message->type != BH_GUEST_EXITED) {
+  } else if (request != NULL && message->type != BH_GUEST_EXITED &&
+             g_queue_get_length(&request->answers) < ANSWERS_MAX) {
     g_queue_push_tail(&request->answers, g_memdup2(message, sizeof *message));
     memset(message, 0, sizeof *message);
     bh_cond_broadcast(&vm->changed);
@@ -112,14 +119,26 @@ static gpointer read_channel(gpointer data) {
     good = dispatch(vm, bytes);
   }
   if (!good) g_log(LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "the agent does not speak our protocol; its VM ends");
-  bh_socket_shutdown(vm->control.value);
+  /* Either way nobody can send any more. One that is not understood is to end, and shows when it has. */
+  if (good)
+    bh_socket_shutdown(vm->control.value);
+  else
+    bh_socket_end_writing(vm->control.value);
 
   bh_mutex_lock(&vm->lock);
   vm->dead = TRUE;
+  vm->ended = good;
   tell = vm->created && !vm->destroying;
   bh_cond_broadcast(&vm->changed);
   bh_mutex_unlock(&vm->lock);
   if (tell && vm->events != NULL && vm->events->died != NULL) vm->events->died(vm->data);
+  if (good) return NULL;
+
+  while (bh_socket_read(vm->control.value, some, sizeof some) > 0) continue;
+  bh_mutex_lock(&vm->lock);
+  vm->ended = TRUE;
+  bh_cond_broadcast(&vm->changed);
+  bh_mutex_unlock(&vm->lock);
   return NULL;
 }
 
@@ -130,6 +149,7 @@ static BhResult ask(AgentVm *vm, Request *request, BhGuestMessage *message) {
   g_autoptr(GBytes) frame = NULL;
   gboolean dead;
 
+  request->asked = message;
   bh_mutex_lock(&vm->lock);
   dead = vm->dead;
   if (!dead) {
@@ -151,10 +171,15 @@ static BhResult ask(AgentVm *vm, Request *request, BhGuestMessage *message) {
   return BH_OK;
 }
 
-/* What an agent's refusal is to core. */
-static BhResult failure_result(const BhGuestMessage *message) {
-  g_log(LOG_DOMAIN, G_LOG_LEVEL_DEBUG, "request %u failed, errno %d: %s", message->id, message->error,
-        message->text);
+/* What an agent's refusal is to core. The log is told what core cannot be. The text is the agent's, also that of
+ * errno: its numbers are Linux's, and under Windows ours would be others. */
+static BhResult failure_result(const BhGuestMessage *asked, const BhGuestMessage *message) {
+  g_autofree char *guest_path = g_strescape(asked->guest_path != NULL ? asked->guest_path : "", NULL);
+  g_autofree char *host_path = g_strescape(asked->host_path != NULL ? asked->host_path : "", NULL);
+
+  g_log(LOG_DOMAIN, G_LOG_LEVEL_MESSAGE,
+        "%s failed: guest path \"%s\", host path \"%s\", instance %u: %s (errno %d)",
+        bh_guest_message_name(asked->type), guest_path, host_path, asked->instance, message->text, message->error);
   switch (message->failure) {
     case BH_GUEST_NO_FOLDER: return BH_E_FILE_NOT_FOUND;
     case BH_GUEST_NO_INSTANCE: return BH_E_DISTRO_NOT_RUNNING;
@@ -173,7 +198,7 @@ static BhResult await(AgentVm *vm, Request *request, BhGuestMessageType type, Bh
   bh_mutex_unlock(&vm->lock);
   if (next == NULL) return BH_E_NOT_VALID_STATE;
   *answer = *next;
-  if (answer->type == BH_GUEST_FAILED) return failure_result(answer);
+  if (answer->type == BH_GUEST_FAILED) return failure_result(request->asked, answer);
   return answer->type == type ? BH_OK : BH_E_UNEXPECTED;
 }
 
@@ -274,7 +299,7 @@ static void agent_vm_destroy(BhVm *base) {
   if (vm->reader != NULL) {
     bh_socket_end_writing(vm->control.value);
     bh_mutex_lock(&vm->lock);
-    while (!vm->dead && !late) late = !bh_cond_wait_until(&vm->changed, &vm->lock, deadline);
+    while (!vm->ended && !late) late = !bh_cond_wait_until(&vm->changed, &vm->lock, deadline);
     bh_mutex_unlock(&vm->lock);
     if (late) {
       g_log(LOG_DOMAIN, G_LOG_LEVEL_MESSAGE, "an agent does not come to an end; it is left to itself");

@@ -74,7 +74,8 @@ static BOOL create_process(wchar_t *path, HANDLE control) {
 
 BhResult bh_launch_agent(const char *agent_path, gintptr control, BhLaunched *launched, char **why) {
   g_autofree wchar_t *path = NULL;
-  BOOL created;
+  HANDLE self = GetCurrentProcess(), inherited = NULL;
+  BOOL created = FALSE;
 
   launched->process = 0;
   if (wine_function("wine_get_unix_file_name") == NULL) {
@@ -86,10 +87,12 @@ BhResult bh_launch_agent(const char *agent_path, gintptr control, BhLaunched *la
     *why = g_strdup("there is no such file");
     return BH_E_FILE_NOT_FOUND;
   }
-  SetHandleInformation((HANDLE)control, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
-  created = create_process(path, (HANDLE)control);
+  /* A copy is inherited, not the socket itself, so that nobody else's flag is touched. It is there but for a moment:
+   * what another thread starts meanwhile, with all handles, would keep the channel open. */
+  if (DuplicateHandle(self, (HANDLE)control, self, &inherited, 0, TRUE, DUPLICATE_SAME_ACCESS))
+    created = create_process(path, inherited);
   if (!created) *why = g_win32_error_message((gint)GetLastError());
-  SetHandleInformation((HANDLE)control, HANDLE_FLAG_INHERIT, 0);
+  if (inherited != NULL) CloseHandle(inherited);
   return created ? BH_OK : BH_E_FAIL;
 }
 

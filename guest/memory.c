@@ -18,7 +18,6 @@ static const BhLockClass vm_class = {.name = "memory-vm", .rank = BH_RANK_LEAF};
 typedef struct {
   char *host_path;
   char *guest_path; /* absolute, canonical */
-  gboolean read_only;
 } Mount;
 
 typedef struct {
@@ -37,15 +36,16 @@ typedef struct {
   gboolean destroying;
 } MemoryVm;
 
-typedef struct {
+typedef struct Process Process;
+struct Process {
   MemoryVm *vm;
   guint32 instance;
-  int (*program)(MemoryVm *vm, gintptr socket, char **arguments);
+  int (*program)(const Process *process);
   char **arguments;
   BhResource socket; /* open until the thread is joined; its end is told by shutting it down */
   BhThread *thread;
   gboolean finished; /* the thread touches nothing of the VM's any more */
-} Process;
+};
 
 /* ---- paths ---- */
 
@@ -76,7 +76,7 @@ static const char *rest_of(const char *path, const char *mount_point) {
   return path[length] == '\0' ? path + length : NULL;
 }
 
-/* The host's file of a guest path. The caller's; NULL: no mount has it. */
+/* The host's file of a path in the root namespace. The caller's; NULL: no mount has it. */
 static char *find_file(MemoryVm *vm, const char *path) {
   g_autofree char *whole = canonical(path);
   const char *best_rest = NULL;
@@ -104,9 +104,11 @@ static char *find_file(MemoryVm *vm, const char *path) {
 
 /* ---- programs ---- */
 
-static int copy_file(MemoryVm *vm, gintptr socket, const char *path) {
-  g_autofree char *name = find_file(vm, path);
-  FILE *file = name != NULL && !g_file_test(name, G_FILE_TEST_IS_DIR) ? g_fopen(name, "rb") : NULL;
+static int copy_file(const Process *process, const char *path) {
+  /* The mounts are the root namespace's. */
+  g_autofree char *name = process->instance == BH_ROOT_NAMESPACE ? find_file(process->vm, path) : NULL;
+  /* Of anything but a regular file (a FIFO, above all) a read may never end, and nothing could end it. */
+  FILE *file = name != NULL && g_file_test(name, G_FILE_TEST_IS_REGULAR) ? g_fopen(name, "rb") : NULL;
   char bytes[4096];
   gboolean taken = TRUE;
   gsize got;
@@ -115,46 +117,48 @@ static int copy_file(MemoryVm *vm, gintptr socket, const char *path) {
     g_log(LOG_DOMAIN, G_LOG_LEVEL_DEBUG, "cat: %s: No such file or directory", path);
     return 1;
   }
-  while (taken && (got = fread(bytes, 1, sizeof bytes, file)) > 0) taken = bh_socket_write_all(socket, bytes, got);
+  while (taken && (got = fread(bytes, 1, sizeof bytes, file)) > 0)
+    taken = bh_socket_write_all(process->socket.value, bytes, got);
   fclose(file);
   return taken ? 0 : 1;
 }
 
-static int run_cat(MemoryVm *vm, gintptr socket, char **arguments) {
+static int run_cat(const Process *process) {
+  char **arguments = process->arguments;
   char bytes[4096];
   int status = 0;
   gssize got;
 
   if (arguments[0] != NULL && arguments[1] != NULL) {
-    for (char **path = arguments + 1; *path != NULL; path++) status |= copy_file(vm, socket, *path);
+    for (char **path = arguments + 1; *path != NULL; path++) status |= copy_file(process, *path);
     return status;
   }
-  while ((got = bh_socket_read(socket, bytes, sizeof bytes)) > 0)
-    if (!bh_socket_write_all(socket, bytes, (gsize)got)) return 1;
+  while ((got = bh_socket_read(process->socket.value, bytes, sizeof bytes)) > 0)
+    if (!bh_socket_write_all(process->socket.value, bytes, (gsize)got)) return 1;
   return 0;
 }
 
-static int run_echo(MemoryVm *vm, gintptr socket, char **arguments) {
+static int run_echo(const Process *process) {
+  char **arguments = process->arguments;
   g_autofree char *words = arguments[0] != NULL ? g_strjoinv(" ", arguments + 1) : g_strdup("");
   g_autofree char *line = g_strconcat(words, "\n", NULL);
 
-  (void)vm;
-  return bh_socket_write_all(socket, line, strlen(line)) ? 0 : 1;
+  return bh_socket_write_all(process->socket.value, line, strlen(line)) ? 0 : 1;
 }
 
-static int run_true(MemoryVm *vm, gintptr socket, char **arguments) {
-  (void)vm, (void)socket, (void)arguments;
+static int run_true(const Process *process) {
+  (void)process;
   return 0;
 }
 
-static int run_false(MemoryVm *vm, gintptr socket, char **arguments) {
-  (void)vm, (void)socket, (void)arguments;
+static int run_false(const Process *process) {
+  (void)process;
   return 1;
 }
 
 static const struct {
   const char *path;
-  int (*run)(MemoryVm *vm, gintptr socket, char **arguments);
+  int (*run)(const Process *process);
 } programs[] = {
     {"/bin/cat", run_cat},
     {"/bin/echo", run_echo},
@@ -164,10 +168,14 @@ static const struct {
 
 static gpointer run_process(gpointer data) {
   Process *process = data;
-  int status = process->program(process->vm, process->socket.value, process->arguments);
+  int status = process->program(process);
+  char unread[4096];
 
   g_log(LOG_DOMAIN, G_LOG_LEVEL_DEBUG, "%s ended, status %d", process->arguments[0], status);
-  bh_socket_shutdown(process->socket.value);
+  /* To end reading, too, would on Windows reset a connection with input that nobody read, and what the program wrote
+   * might be lost. And whoever still writes must not wait for a reader. */
+  bh_socket_end_writing(process->socket.value);
+  while (bh_socket_read(process->socket.value, unread, sizeof unread) > 0) continue;
   bh_mutex_lock(&process->vm->lock);
   process->finished = TRUE;
   bh_cond_broadcast(&process->vm->changed);
@@ -216,7 +224,7 @@ static BhResult memory_mount(BhVm *base, const char *host_path, const char *linu
   BhResult result = BH_OK;
   Mount *mount;
 
-  (void)name;
+  (void)name, (void)read_only; /* no program here writes */
   if (point == NULL || strcmp(point, "/") == 0) return BH_E_INVALIDARG;
   if (!g_file_test(host_path, G_FILE_TEST_IS_DIR)) return BH_E_FILE_NOT_FOUND;
   bh_mutex_lock(&vm->lock);
@@ -224,7 +232,7 @@ static BhResult memory_mount(BhVm *base, const char *host_path, const char *linu
     result = BH_E_NOT_VALID_STATE;
   } else {
     mount = g_new(Mount, 1);
-    *mount = (Mount){g_strdup(host_path), g_steal_pointer(&point), read_only};
+    *mount = (Mount){g_strdup(host_path), g_steal_pointer(&point)};
     g_ptr_array_add(vm->mounts, mount);
   }
   bh_mutex_unlock(&vm->lock);

@@ -5,8 +5,10 @@
  *   guest->class->mount(vm, folder, "/data", TRUE, NULL);
  *   guest->class->execute(vm, BH_ROOT_NAMESPACE, "/bin/cat", (const char *[]){ "cat", "/data/file", NULL }, &socket);
  *
- * There is a table of mounts, of which the longest that fits a path counts; the files in it are the host's. There
- * are instances, which are numbers: each has an init pid of its own, and runs the same programs on the same files.
+ * There is a table of mounts, of which the longest that fits a path counts; the regular files in it are the host's.
+ * There are instances, which are numbers: each has an init pid of its own, and runs the same programs. As with the
+ * agent, the mounts are the root namespace's, and instances do not see them: in an instance there are no files. Unlike
+ * the agent's, a mount point may lie anywhere, also below another mount, for nothing is ever made there.
  * And there are these programs, each a thread with its end of a socket pair:
  *
  *   /bin/cat [FILE…]   the files, or what comes on stdin     /bin/true

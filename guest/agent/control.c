@@ -26,7 +26,7 @@
 
 typedef struct {
   guint32 id;
-  AgentMount *mount;
+  AgentMount *mount;     /* its mount point as it was asked for, until it has its turn */
   AgentSandbox *sandbox; /* NULL: not its turn yet */
   gboolean works;
 } Mount;
@@ -40,7 +40,7 @@ typedef struct {
 
 typedef struct {
   guint32 id;
-  char *path;
+  char *path; /* this and arguments: NULL once it was asked to run */
   char **arguments;
   Instance *instance;    /* NULL: in the root namespace */
   AgentSandbox *sandbox; /* its own, in the root namespace; NULL: none, or it has ended */
@@ -102,51 +102,56 @@ static void mount_ready(gpointer user) {
   agent_sandbox_kill(mount->sandbox);
 }
 
-static void mount_over(Mount *mount, int error, const char *text) {
+static void mount_over(Mount *mount, BhGuestFailure failure, int error, const char *text) {
   if (mount->works) {
     g_ptr_array_add(agent.mounts, g_steal_pointer(&mount->mount));
     answer_done(mount->id, 0);
   } else {
-    answer_failed(mount->id, BH_GUEST_UNABLE, error, text);
+    answer_failed(mount->id, failure, error, text);
   }
   mount_free(g_queue_pop_head(&agent.mounting));
   next_mount();
 }
 
 static void mount_ended(gpointer user, const char *complaint) {
-  mount_over(user, EIO, complaint);
+  mount_over(user, BH_GUEST_UNABLE, EIO, complaint);
 }
 
-/* Tries the first of those that wait. */
+/* Tries the first of those that wait. Only now is it certain which mounts are before it. */
 static void next_mount(void) {
   static const AgentSandboxEvents events = {.ready = mount_ready, .ended = mount_ended};
   Mount *mount = g_queue_peek_head(&agent.mounting);
   g_autoptr(GPtrArray) layout = NULL;
+  char *point;
   int error;
 
   if (mount == NULL || mount->sandbox != NULL) return;
+  point = agent_layout_mount_point(mount->mount->guest_path, agent.mounts);
+  if (point == NULL) {
+    mount_over(mount, BH_GUEST_BAD_PATH, EINVAL, "no mount point can be there");
+    return;
+  }
+  g_free(mount->mount->guest_path);
+  mount->mount->guest_path = point;
   g_ptr_array_add(agent.mounts, mount->mount);
   layout = root_layout(TRUE);
   g_ptr_array_steal_index(agent.mounts, agent.mounts->len - 1);
   mount->sandbox = agent_sandbox_start(agent.settings, layout, &events, mount, &error);
-  if (mount->sandbox == NULL) mount_over(mount, error, no_sandbox(error));
+  if (mount->sandbox == NULL) mount_over(mount, BH_GUEST_UNABLE, error, no_sandbox(error));
 }
 
 static void on_mount(BhGuestMessage *message) {
-  g_autofree char *point = agent_layout_mount_point(message->guest_path);
   struct stat found;
   Mount *mount;
 
-  if (point == NULL) {
-    answer_failed(message->id, BH_GUEST_BAD_PATH, EINVAL, NULL);
-  } else if (message->host_path[0] != '/' || stat(message->host_path, &found) < 0 || !S_ISDIR(found.st_mode)) {
+  if (message->host_path[0] != '/' || stat(message->host_path, &found) < 0 || !S_ISDIR(found.st_mode)) {
     answer_failed(message->id, BH_GUEST_NO_FOLDER, ENOENT, NULL);
   } else if (agent.mounts->len + g_queue_get_length(&agent.mounting) >= MOUNTS_MAX) {
     answer_failed(message->id, BH_GUEST_UNABLE, ENOSPC, "too many mounts");
   } else {
     mount = g_new0(Mount, 1);
     mount->id = message->id;
-    mount->mount = agent_mount_new(message->host_path, point, message->read_only);
+    mount->mount = agent_mount_new(message->host_path, message->guest_path, message->read_only);
     g_queue_push_tail(&agent.mounting, mount);
     next_mount();
   }
@@ -190,6 +195,9 @@ static void run_if_ready(Execution *execution) {
   error = agent_sandbox_run(sandbox, execution->id, execution->path, execution->arguments, execution->socket,
                             execution->instance == NULL);
   close_socket(execution);
+  /* Init has them. The execution itself stays until its program ends, which may take long. */
+  g_clear_pointer(&execution->path, g_free);
+  g_clear_pointer(&execution->arguments, g_strfreev);
   if (error != 0) execution_failed(execution, BH_GUEST_UNABLE, error, NULL);
 }
 

@@ -45,30 +45,71 @@ static char *existing_folder(const char *path) {
   return folder;
 }
 
-char *agent_layout_mount_point(const char *path) {
+/* Whether a link of the machine's lies on the way to path. A mount point has none when it is resolved, but for one
+ * that leads nowhere; and one may take a folder's place later. */
+static gboolean has_link(const char *path) {
+  g_autofree char *at = g_strdup(path);
+  struct stat found;
+
+  while (strcmp(at, "/") != 0) {
+    char *parent = g_path_get_dirname(at);
+
+    if (lstat(at, &found) == 0 && S_ISLNK(found.st_mode)) {
+      g_free(parent);
+      return TRUE;
+    }
+    g_free(at);
+    at = parent;
+  }
+  return FALSE;
+}
+
+/* The folders that every sandbox has of its own. */
+static gboolean is_own(const char *path) {
+  return is_below(path, "/proc") || is_below(path, "/dev") || is_below(path, "/tmp");
+}
+
+/* Whether it must not be a mount point, for the reasons in agent.h. */
+static gboolean is_forbidden(const char *path, GPtrArray *mounts) {
+  if (is_own(path) && strcmp(path, "/tmp") != 0) return TRUE;
+  for (guint i = 0; i < mounts->len; i++) {
+    const char *other = ((const AgentMount *)mounts->pdata[i])->guest_path;
+
+    if (is_below(path, other) && strcmp(path, other) != 0) return TRUE;
+  }
+  return FALSE;
+}
+
+/* Whether path is a mount point already, or is the sandbox's /tmp: what the machine has there is of no meaning. */
+static gboolean is_known(const char *path, GPtrArray *mounts) {
+  for (guint i = 0; i < mounts->len; i++)
+    if (strcmp(path, ((const AgentMount *)mounts->pdata[i])->guest_path) == 0) return TRUE;
+  return strcmp(path, "/tmp") == 0;
+}
+
+char *agent_layout_mount_point(const char *path, GPtrArray *mounts) {
   g_autofree char *lexical = NULL, *exists = NULL, *real = NULL, *point = NULL;
 
   if (path[0] != '/') return NULL;
   lexical = g_canonicalize_filename(path, "/");
   /* Two slashes at the front mean something in POSIX, and GLib keeps them. */
   if (lexical[0] == '/' && lexical[1] == '/') memmove(lexical, lexical + 1, strlen(lexical));
+  if (is_forbidden(lexical, mounts)) return NULL;
+  if (is_known(lexical, mounts)) return g_steal_pointer(&lexical);
   exists = existing_folder(lexical);
   real = realpath(exists, NULL);
   if (real == NULL) return NULL;
   point = g_build_filename(real, lexical + strlen(exists), NULL);
   if (g_str_has_suffix(point, "/")) point[strlen(point) - 1] = '\0';
-  return point[0] != '\0' ? g_steal_pointer(&point) : NULL;
+  if (point[0] == '\0' || is_forbidden(point, mounts) || (has_link(point) && !is_known(point, mounts)))
+    return NULL;
+  return g_steal_pointer(&point);
 }
 
 static void add(GPtrArray *arguments, const char *option, const char *first, const char *second) {
   g_ptr_array_add(arguments, g_strdup(option));
   if (first != NULL) g_ptr_array_add(arguments, g_strdup(first));
   if (second != NULL) g_ptr_array_add(arguments, g_strdup(second));
-}
-
-/* The folders that every sandbox has of its own. */
-static gboolean is_own(const char *path) {
-  return is_below(path, "/proc") || is_below(path, "/dev") || is_below(path, "/tmp");
 }
 
 /* Makes folder an empty writable one, with all that it holds on the machine bound again. */
@@ -93,25 +134,32 @@ static gint compare_paths(gconstpointer left, gconstpointer right) {
   return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-/* The folders that must be opened, each above those within it. Not the ones inside another mount: what is
- * writable there is that mount's business. */
+/* The folders that must be opened, each above those within it. No mount lies inside another one, or in /tmp. */
 static GPtrArray *folders_to_open(GPtrArray *mounts) {
   GPtrArray *folders = g_ptr_array_new_with_free_func(g_free);
 
   g_ptr_array_add(folders, g_strdup("/"));
-  for (guint i = 0; mounts != NULL && i < mounts->len; i++) {
+  for (guint i = 0; i < mounts->len; i++) {
     const char *path = ((AgentMount *)mounts->pdata[i])->guest_path;
-    gboolean inside = is_own(path);
-    g_autofree char *folder = NULL;
+    g_autofree char *folder = existing_folder(path);
 
-    for (guint j = 0; j < i && !inside; j++) inside = is_below(path, ((AgentMount *)mounts->pdata[j])->guest_path);
-    if (inside) continue;
-    folder = existing_folder(path);
     if (strcmp(folder, path) != 0 && !g_ptr_array_find_with_equal_func(folders, folder, g_str_equal, NULL))
       g_ptr_array_add(folders, g_steal_pointer(&folder));
   }
   g_ptr_array_sort(folders, compare_paths);
   return folders;
+}
+
+/* The mounts whose mount points are still what they were resolved to. */
+static GPtrArray *without_links(GPtrArray *mounts) {
+  GPtrArray *good = g_ptr_array_new();
+
+  for (guint i = 0; mounts != NULL && i < mounts->len; i++) {
+    const char *point = ((const AgentMount *)mounts->pdata[i])->guest_path;
+
+    if (strcmp(point, "/tmp") == 0 || !has_link(point)) g_ptr_array_add(good, mounts->pdata[i]);
+  }
+  return good;
 }
 
 static void add_own_folders(GPtrArray *arguments) {
@@ -120,7 +168,7 @@ static void add_own_folders(GPtrArray *arguments) {
 }
 
 void agent_layout_machine(GPtrArray *arguments, GPtrArray *mounts, gboolean strict, const char *tmp) {
-  g_autoptr(GPtrArray) folders = folders_to_open(mounts);
+  g_autoptr(GPtrArray) good = without_links(mounts), folders = folders_to_open(good);
 
   for (guint i = 0; i < folders->len; i++) open_folder(arguments, folders->pdata[i]);
   add_own_folders(arguments);
@@ -128,9 +176,9 @@ void agent_layout_machine(GPtrArray *arguments, GPtrArray *mounts, gboolean stri
     add(arguments, "--bind", tmp, "/tmp");
   else
     add(arguments, "--tmpfs", "/tmp", NULL);
-  for (guint i = 0; mounts != NULL && i < mounts->len; i++) {
-    const AgentMount *mount = mounts->pdata[i];
-    gboolean must = strict && i + 1 == mounts->len;
+  for (guint i = 0; i < good->len; i++) {
+    const AgentMount *mount = good->pdata[i];
+    gboolean must = strict && mount == mounts->pdata[mounts->len - 1];
 
     add(arguments, mount->read_only ? (must ? "--ro-bind" : "--ro-bind-try") : (must ? "--bind" : "--bind-try"),
         mount->host_path, mount->guest_path);

@@ -27,12 +27,13 @@ void agent_mount_free(AgentMount *mount);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(AgentMount, agent_mount_free)
 
 /* A mount point as the sandbox will know it: no ".", "..", or doubled slash, and the machine's symbolic links
- * followed as far as it exists. NULL: not absolute, or / itself. The caller's. */
-char *agent_layout_mount_point(const char *path);
+ * followed as far as it exists. NULL: not absolute, / itself, or one of those that agent.h says cannot be, mounts
+ * (AgentMount) being the earlier ones. The caller's. */
+char *agent_layout_mount_point(const char *path, GPtrArray *mounts);
 
-/* bwrap's file system arguments for the root namespace: mounts in their order (AgentMount), tmp as its /tmp; one
- * that is no longer there is left out, but for the last one if strict. tmp NULL: an empty one, in memory.
- * Appends strings, the array's own, to arguments. */
+/* bwrap's file system arguments for the root namespace: mounts in their order (AgentMount), tmp as its /tmp. One whose
+ * mount point a link has taken the place of is left out, and so is one whose folder is no longer there, but for the
+ * last one if strict. tmp NULL: an empty one, in memory. Appends strings, the array's own, to arguments. */
 void agent_layout_machine(GPtrArray *arguments, GPtrArray *mounts, gboolean strict, const char *tmp);
 
 /* And for an instance with a root folder of its own. */

@@ -16,17 +16,18 @@
 
 #include "guest/agent/agent.h"
 
-/* Whoever starts us (Wine, above all) may leave open descriptors, blocked signals and odd handlers behind. */
-static void forget_parent(void) {
+/* Whoever starts us (Wine, above all) may leave open descriptors, blocked signals and odd handlers behind. FALSE:
+ * errno says why they cannot be got rid of. */
+static gboolean forget_parent(void) {
   int null = open("/dev/null", O_RDWR);
 
   dup2(null, 1);
   if (fcntl(2, F_GETFD) < 0) dup2(null, 2);
-  close_range(3, ~0u, 0);
+  if (close_range(3, ~0u, 0) < 0) return FALSE; /* guest programs would inherit what is the service's */
   for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
   signal(SIGPIPE, SIG_IGN);
   setsid(); /* a terminal's Ctrl-C is the service's business */
-  if (chdir("/") < 0) return;
+  return chdir("/") == 0;
 }
 
 /* Opens bulkhead-init, which lies beside us. -1: errno says why. */
@@ -78,7 +79,7 @@ static void be_agent(AgentSettings *settings, pid_t guard) {
   prctl(PR_SET_PDEATHSIG, SIGTERM);
   settings->signal_fd = open_signals();
   if (getppid() == guard && settings->signal_fd >= 0) agent_serve(settings);
-  agent_end_children();
+  agent_end_children(FALSE);
   if (getppid() != guard) remove_tmp(settings->tmp);
   _exit(0);
 }
@@ -87,7 +88,7 @@ static void be_agent(AgentSettings *settings, pid_t guard) {
 static void be_guard(pid_t agent) {
   prctl(PR_SET_NAME, "bulkhead-guard");
   while (waitpid(agent, NULL, 0) < 0 && errno == EINTR) continue;
-  agent_end_children();
+  agent_end_children(TRUE);
 }
 
 int main(int argc, char **argv) {
@@ -101,7 +102,10 @@ int main(int argc, char **argv) {
     fputs("bulkhead-agent is started by Bulkhead, with its control channel as stdin.\n", stderr);
     return 2;
   }
-  forget_parent();
+  if (!forget_parent()) {
+    agent_refuse(errno, "the descriptors that were inherited cannot be closed");
+    return 1;
+  }
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   prctl(PR_SET_CHILD_SUBREAPER, 1);

@@ -21,7 +21,8 @@ struct AgentSandbox {
   const AgentSandboxEvents *events;
   gpointer user;
   pid_t bwrap;
-  pid_t init; /* 0: not ready */
+  pid_t init;    /* 0: not ready */
+  gboolean over; /* bwrap was reaped: neither PID is ours any more */
   guint64 pid_namespace;
   int control, complaints; /* -1: closed */
   guint control_watch, complaints_watch, timer;
@@ -73,7 +74,7 @@ static void add_all(GPtrArray *arguments, const char *const *strings) {
 
 /* Everything bwrap is told, as a memory file: the list of folders may be longer than a command line. */
 static int bwrap_arguments(GPtrArray *layout) {
-  static const char *const always[] = {"--unshare-pid", "--as-pid-1", "--die-with-parent", NULL};
+  static const char *const always[] = {"--unshare-pid", "--unshare-ipc", "--as-pid-1", "--die-with-parent", NULL};
   /* root without capabilities could not read another user's files, as the host's service can. */
   static const char *const as_root[] = {
       "--cap-drop",       "ALL",        "--cap-add",  "CAP_CHOWN", "--cap-add",
@@ -116,7 +117,7 @@ static void become_bwrap(const char *bwrap, const int *fds, pid_t parent) {
   for (int i = 0; i <= ARGUMENTS_FD; i++) copies[i] = fcntl(fds[i], F_DUPFD, 2 * ARGUMENTS_FD);
   for (int i = 0; i <= ARGUMENTS_FD; i++)
     if (dup2(copies[i], i) < 0) _exit(127);
-  close_range(ARGUMENTS_FD + 1, ~0u, 0);
+  if (close_range(ARGUMENTS_FD + 1, ~0u, 0) < 0) _exit(127);
   signal(SIGPIPE, SIG_DFL);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
@@ -187,18 +188,26 @@ out:
 
 /* ---- what init and bwrap say ---- */
 
+/* A sandbox in which nothing is ever run has no events for that. */
+static void started(AgentSandbox *sandbox, guint32 id, int error, guint32 pid) {
+  if (sandbox->events->started != NULL) sandbox->events->started(sandbox->user, id, error, pid);
+}
+
 static void on_packet(AgentSandbox *sandbox, const InitPacket *packet, pid_t sender) {
   switch (packet->kind) {
     case INIT_READY:
+      if (sandbox->init != 0) break; /* said once, and whoever says it again is not our init */
       if (sandbox->timer != 0) g_source_remove(sandbox->timer);
       sandbox->timer = 0;
       sandbox->init = sender;
       sandbox->pid_namespace = packet->pid_namespace;
       sandbox->events->ready(sandbox->user);
       break;
-    case INIT_STARTED: sandbox->events->started(sandbox->user, packet->id, 0, packet->pid); break;
-    case INIT_FAILED: sandbox->events->started(sandbox->user, packet->id, packet->value, 0); break;
-    case INIT_EXITED: sandbox->events->exited(sandbox->user, packet->id, packet->value); break;
+    case INIT_STARTED: started(sandbox, packet->id, 0, packet->pid); break;
+    case INIT_FAILED: started(sandbox, packet->id, packet->value, 0); break;
+    case INIT_EXITED:
+      if (sandbox->events->exited != NULL) sandbox->events->exited(sandbox->user, packet->id, packet->value);
+      break;
     default: break;
   }
 }
@@ -282,6 +291,7 @@ int agent_sandbox_run(AgentSandbox *sandbox, guint32 id, const char *path, char 
 }
 
 void agent_sandbox_kill(AgentSandbox *sandbox) {
+  if (sandbox->over) return;
   /* Killing init is enough: bwrap waits for it, and so knows when the namespace is empty. Its PID can't be
    * another's yet: we have not reaped bwrap, whose child it is. */
   kill(sandbox->init != 0 ? sandbox->init : sandbox->bwrap, SIGKILL);
@@ -296,6 +306,7 @@ guint64 agent_sandbox_pid_namespace(const AgentSandbox *sandbox) {
 }
 
 static void ended(AgentSandbox *sandbox) {
+  sandbox->over = TRUE; /* first: what init still had to say may lead to a kill */
   sandboxes = g_list_remove(sandboxes, sandbox);
   while (receive(sandbox)) continue;
   fcntl(sandbox->complaints, F_SETFL, O_NONBLOCK); /* should anyone still hold the other end */

@@ -20,7 +20,8 @@ typedef struct AgentSandbox AgentSandbox;
 
 typedef struct {
   void (*ready)(gpointer user);
-  void (*started)(gpointer user, guint32 id, int error, guint32 pid); /* error: 0 or execve's errno */
+  /* NULL, both: nothing will be run. error: 0 or execve's errno */
+  void (*started)(gpointer user, guint32 id, int error, guint32 pid);
   void (*exited)(gpointer user, guint32 id, int status);
   void (*ended)(gpointer user, const char *complaint); /* what bwrap said, or "" */
 } AgentSandboxEvents;
@@ -34,7 +35,7 @@ AgentSandbox *agent_sandbox_start(const AgentSettings *settings, GPtrArray *layo
 int agent_sandbox_run(AgentSandbox *sandbox, guint32 id, const char *path, char *const *arguments, int socket,
                       gboolean last);
 
-/* Kills everything in it; ended follows. May be called more than once. */
+/* Kills everything in it; ended follows. May be called more than once, and from events; without effect in ended. */
 void agent_sandbox_kill(AgentSandbox *sandbox);
 
 /* Of a ready one: its init, as the agent sees it, and its PID namespace's inode. */

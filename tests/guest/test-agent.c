@@ -48,25 +48,104 @@ static void a_mount_point_may_lie_in_the_machines_own_folders(GuestFixture *fixt
   guest_mount(fixture, "/usr/share/bulkhead-test/deep", FALSE);
   guest_mount(fixture, "/usr/bulkhead-test", FALSE);
   guest_mount(fixture, "/var/run/bulkhead-test", TRUE); /* a link to /run */
-  guest_mount(fixture, "/tmp/x/y", TRUE);
-  guest_mount(fixture, "/home", TRUE); /* covers one that is there */
-  assert_script(
-      fixture, BH_ROOT_NAMESPACE,
-      "cat /mnt/wsl/deep/folder/file /usr/share/bulkhead-test/deep/file /usr/bulkhead-test/file "
-      "/run/bulkhead-test/file /tmp/x/y/file /home/file && test -e /usr/share/doc && test -x /usr/bin/env && "
-      "! touch /usr/share/x 2>/dev/null && ! touch /etc/x 2>/dev/null && echo all",
-      "OKOKOKOKOKOKall\n");
+  guest_mount(fixture, "/home", TRUE);                  /* covers one that is there */
+  assert_script(fixture, BH_ROOT_NAMESPACE,
+                "cat /mnt/wsl/deep/folder/file /usr/share/bulkhead-test/deep/file /usr/bulkhead-test/file "
+                "/run/bulkhead-test/file /home/file && test -e /usr/share/doc && test -x /usr/bin/env && "
+                "! touch /usr/share/x 2>/dev/null && ! touch /etc/x 2>/dev/null && echo all",
+                "OKOKOKOKOKall\n");
+}
+
+static void assert_bad_point(GuestFixture *fixture, const char *point) {
+  g_assert_cmpint(fixture->vm->class->mount(fixture->vm, fixture->folder, point, TRUE, "test"), ==,
+                  BH_E_INVALIDARG);
+}
+
+/* While bwrap makes mount points, the host is at /oldroot: a link to there must not have it make folders. */
+static void a_guest_programs_link_makes_no_folder_on_the_host(GuestFixture *fixture, gconstpointer unused) {
+  static const char *const folders[] = {"/tmp", "/writable", "/read-only"};
+  g_autofree char *made = g_build_filename(fixture->folder, "made", NULL), *script = NULL;
+
+  (void)unused;
+  guest_mount(fixture, "/writable", FALSE);
+  guest_mount(fixture, "/read-only", TRUE);
+  script = g_strdup_printf("ln -s ../../oldroot%s /tmp/link; ln -s ../../oldroot%s /writable/link",
+                           fixture->folder, fixture->folder);
+  assert_script(fixture, BH_ROOT_NAMESPACE, script, "");
+  for (guint i = 0; i < G_N_ELEMENTS(folders); i++) {
+    g_autofree char *point = g_build_filename(folders[i], "link", "made", NULL);
+
+    assert_bad_point(fixture, point);
+  }
+  guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/echo still", NULL, "still\n");
+  g_assert_false(g_file_test(made, G_FILE_TEST_EXISTS));
+}
+
+/* Neither do the machine's: one that leads nowhere but in bwrap's eyes, and one that comes after the mount. */
+static void a_link_of_the_machines_makes_no_folder_on_the_host(GuestFixture *fixture, gconstpointer unused) {
+  g_autofree char *folder = g_strdup("/var/tmp/bulkhead-test-XXXXXX"), *target = NULL, *link = NULL, *point = NULL;
+  g_autofree char *late_link = NULL, *late_point = NULL, *made = NULL;
+
+  (void)unused;
+  g_assert_nonnull(g_mkdtemp(folder));
+  target = g_strconcat("/oldroot", fixture->folder, NULL);
+  link = g_build_filename(folder, "link", NULL);
+  point = g_build_filename(link, "made", NULL);
+  late_link = g_build_filename(folder, "late", NULL);
+  late_point = g_build_filename(late_link, "made", NULL);
+  made = g_build_filename(fixture->folder, "made", NULL);
+  g_assert_cmpint(symlink(target, link), ==, 0);
+  assert_bad_point(fixture, point);
+  guest_mount(fixture, late_point, TRUE);
+  g_assert_cmpint(symlink(target, late_link), ==, 0);
+  guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/echo still", NULL, "still\n");
+  g_assert_false(g_file_test(made, G_FILE_TEST_EXISTS));
+  guest_remove_folder(folder);
+}
+
+/* What the machine has below /tmp, or where something is mounted, is not what the sandbox has there. */
+static void mount_points_are_not_looked_up_where_the_sandbox_differs(GuestFixture *fixture, gconstpointer unused) {
+  g_autofree char *folder = g_strdup("/var/tmp/bulkhead-test-XXXXXX"), *covered = NULL, *own = NULL, *point = NULL;
+
+  (void)unused;
+  guest_write(fixture, "file", "OK");
+  g_assert_nonnull(g_mkdtemp(folder));
+  covered = g_build_filename(folder, "link", NULL);
+  point = g_build_filename(covered, "x", NULL);
+  g_assert_cmpint(symlink("/mnt", covered), ==, 0);
+  guest_mount(fixture, folder, TRUE);
+  assert_bad_point(fixture, point);
+  if (g_str_has_prefix(fixture->folder, "/tmp/")) {
+    g_clear_pointer(&point, g_free);
+    own = g_build_filename(fixture->folder, "link", NULL);
+    point = g_build_filename(own, "x", NULL);
+    g_assert_cmpint(symlink("/mnt", own), ==, 0);
+    assert_bad_point(fixture, point);
+  }
+  guest_mount(fixture, "/tmp", TRUE);
+  guest_mount(fixture, folder, TRUE); /* again, on the same point */
+  g_clear_pointer(&point, g_free);
+  point = g_strdup_printf("cat /tmp/file %s/file", folder);
+  assert_script(fixture, BH_ROOT_NAMESPACE, point, "OKOK");
+  guest_remove_folder(folder);
+}
+
+/* bulkhead-init is started through /proc. */
+static void nothing_is_mounted_on_proc_or_dev(GuestFixture *fixture, gconstpointer unused) {
+  static const char *const points[] = {"/proc",    "/proc/self/fd", "/proc/nowhere", "/dev",
+                                       "/dev/shm", "/dev/x",        "/etc/../proc/", "//proc/1"};
+
+  (void)unused;
+  for (guint i = 0; i < G_N_ELEMENTS(points); i++) assert_bad_point(fixture, points[i]);
+  guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/echo still", NULL, "still\n");
 }
 
 static void a_mount_point_that_cannot_be_is_refused_and_does_no_harm(GuestFixture *fixture, gconstpointer unused) {
   (void)unused;
   guest_mount(fixture, "/data", TRUE);
-  g_assert_cmpint(fixture->vm->class->mount(fixture->vm, fixture->folder, "/proc/nowhere", TRUE, "test"), ==,
-                  BH_E_FAIL);
   g_assert_cmpint(fixture->vm->class->mount(fixture->vm, fixture->folder, "/etc/passwd/x", TRUE, "test"), ==,
                   BH_E_FAIL);
-  g_assert_cmpint(fixture->vm->class->mount(fixture->vm, fixture->folder, "/data/below", TRUE, "test"), ==,
-                  BH_E_FAIL);
+  assert_bad_point(fixture, "/data/below");
   guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/echo still", NULL, "still\n");
 }
 
@@ -330,6 +409,27 @@ static void an_agent_that_cannot_be_started_is_no_vm(void) {
   }
 }
 
+/* It is asked to end, and waited for until it has. */
+static void an_agent_that_talks_nonsense_is_waited_for(void) {
+  g_autofree char *folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL);
+  g_autofree char *script = g_build_filename(folder, "agent", NULL),
+                  *ended = g_build_filename(folder, "ended", NULL);
+  g_autofree char *text = g_strdup_printf("#!/bin/sh\necho nonsense, no frame of ours >&0\ncat >/dev/null\n"
+                                          "sleep 1\n: >%s\n",
+                                          ended);
+  BhVmSettings settings = {0};
+  BhVmEvents none = {0};
+  BhGuest *guest = bh_guest_agent_new(script);
+  BhVm *vm = NULL;
+
+  g_assert_true(g_file_set_contents(script, text, -1, NULL));
+  g_assert_cmpint(g_chmod(script, 0700), ==, 0);
+  g_assert_cmpint(guest->class->vm_create(guest, &settings, &none, NULL, &vm), ==, BH_E_FAIL);
+  g_assert_true(g_file_test(ended, G_FILE_TEST_EXISTS));
+  bh_guest_agent_free(guest);
+  guest_remove_folder(folder);
+}
+
 static const struct {
   const char *name;
   GuestTest test;
@@ -338,6 +438,11 @@ static const struct {
     {"a-writable-mount-can-and-the-host-sees-it", a_writable_mount_can_and_the_host_sees_it},
     {"a-mount-point-may-lie-in-the-machines-own-folders", a_mount_point_may_lie_in_the_machines_own_folders},
     {"a-mount-point-that-cannot-be-is-refused", a_mount_point_that_cannot_be_is_refused_and_does_no_harm},
+    {"a-guest-programs-link-makes-no-folder-on-the-host", a_guest_programs_link_makes_no_folder_on_the_host},
+    {"a-link-of-the-machines-makes-no-folder-on-the-host", a_link_of_the_machines_makes_no_folder_on_the_host},
+    {"mount-points-are-not-looked-up-where-the-sandbox-differs",
+     mount_points_are_not_looked_up_where_the_sandbox_differs},
+    {"nothing-is-mounted-on-proc-or-dev", nothing_is_mounted_on_proc_or_dev},
     {"a-mounted-folder-that-is-gone-does-no-harm", a_mounted_folder_that_is_gone_does_no_harm},
     {"executions-share-tmp", executions_share_tmp_and_it_is_not_the_machines},
     {"the-machines-folders-are-read-only", the_machines_folders_are_there_and_read_only},
@@ -365,5 +470,7 @@ int main(int argc, char **argv) {
   for (guint i = 0; i < G_N_ELEMENTS(tests); i++) guest_test_add("agent", tests[i].name, tests[i].test);
   g_test_add_func("/guest/agent/an-agent-that-cannot-be-started-is-no-vm",
                   an_agent_that_cannot_be_started_is_no_vm);
+  g_test_add_func("/guest/agent/an-agent-that-talks-nonsense-is-waited-for",
+                  an_agent_that_talks_nonsense_is_waited_for);
   return g_test_run();
 }

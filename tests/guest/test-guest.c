@@ -33,9 +33,19 @@ static void a_folder_may_be_mounted_twice(GuestFixture *fixture, gconstpointer u
   guest_write(fixture, "file", "OK");
   guest_mount(fixture, "/first", TRUE);
   guest_mount(fixture, "/second/", FALSE);
-  guest_mount(fixture, "//second//.//third/../fourth", TRUE);
+  guest_mount(fixture, "//third//.//fourth/../fifth", TRUE);
   guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/cat /first/file", NULL, "OK");
-  guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/cat /second/file /second/fourth/file", NULL, "OKOK");
+  guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/cat /second/file /third/fifth/file", NULL, "OKOK");
+}
+
+static void an_instance_does_not_see_the_mounts(GuestFixture *fixture, gconstpointer unused) {
+  BhInstance instance;
+
+  (void)unused;
+  guest_write(fixture, "file", "OK");
+  guest_mount(fixture, "/data", TRUE);
+  instance = guest_start_instance(fixture, NULL);
+  guest_assert_output(fixture, instance.number, "/bin/cat /data/file", NULL, "");
 }
 
 static void what_cannot_be_mounted_is_refused(GuestFixture *fixture, gconstpointer unused) {
@@ -185,6 +195,7 @@ static const struct {
     {"without-arguments-argv-is-the-path", without_arguments_argv_is_the_path},
     {"cat-reads-a-file-of-a-mounted-folder", cat_reads_a_file_of_a_mounted_folder},
     {"a-folder-may-be-mounted-twice", a_folder_may_be_mounted_twice},
+    {"an-instance-does-not-see-the-mounts", an_instance_does_not_see_the_mounts},
     {"what-cannot-be-mounted-is-refused", what_cannot_be_mounted_is_refused},
     {"what-cannot-be-executed-fails", what_cannot_be_executed_fails},
     {"an-instance-runs-programs-until-it-is-stopped", an_instance_runs_programs_until_it_is_stopped},

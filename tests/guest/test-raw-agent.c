@@ -141,6 +141,27 @@ static void a_process_that_ends_is_told(void) {
   raw_end(&agent);
 }
 
+/* Which mounts come before one is known when it has its turn, not when it is asked for. */
+static void mounts_that_are_asked_for_at_once_are_checked_in_turn(void) {
+  char *folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL);
+  BhGuestMessage first = {.type = BH_GUEST_MOUNT, .id = 1, .host_path = folder, .guest_path = (char *)"/a"};
+  BhGuestMessage second = {.type = BH_GUEST_MOUNT, .id = 2, .host_path = folder, .guest_path = (char *)"/a/b"};
+  g_auto(BhGuestMessage) done = {0}, failed = {0};
+  g_autofree char *made = g_build_filename(folder, "b", NULL);
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  raw_say(&agent, &first);
+  raw_say(&agent, &second);
+  done = raw_await(&agent, 1, BH_GUEST_DONE);
+  failed = raw_await(&agent, 2, BH_GUEST_FAILED);
+  g_assert_cmpuint(failed.failure, ==, BH_GUEST_BAD_PATH);
+  g_assert_false(g_file_test(made, G_FILE_TEST_EXISTS));
+  raw_end(&agent);
+  rmdir(folder);
+  g_free(folder);
+}
+
 static void it_works_without_privileges(void) {
   static const char *const nobody[] = {"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", NULL};
   char *arguments[] = {(char *)"/usr/bin/id", (char *)"-u", NULL};
@@ -188,6 +209,8 @@ int main(int argc, char **argv) {
   ADD("what-is-malformed-ends-the-vm", what_is_malformed_ends_the_vm);
   ADD("errno-of-what-cannot-be-executed-is-told", errno_of_what_cannot_be_executed_is_told);
   ADD("a-process-that-ends-is-told", a_process_that_ends_is_told);
+  ADD("mounts-that-are-asked-for-at-once-are-checked-in-turn",
+      mounts_that_are_asked_for_at_once_are_checked_in_turn);
   ADD("it-works-without-privileges", it_works_without_privileges);
   return g_test_run();
 }
