@@ -75,7 +75,9 @@ typedef DWORD WSLCSessionId; /* containers */
 
 struct WSLSessionInformation {
   WSLSessionId SessionId;
-  HANDLE UserToken; /* the session's user, to query or impersonate; the service closes it. NULL when no VM runs */
+  /* The session's user: good for TOKEN_QUERY and TOKEN_DUPLICATE, so impersonate with what DuplicateToken makes of
+   * it. The service closes it. NULL when no VM runs. */
+  HANDLE UserToken;
   PSID UserSid;
 };
 

@@ -48,10 +48,11 @@ void bh_backend_win32_free(BhBackend *backend);
 char *bh_win32_exit_code_words(guint32 code);
 
 /* Tells COM where host and proxy/stub DLL are (absolute paths). per_user: for the calling user only, which
- * needs no rights; else for the machine. FALSE: *cause (the caller's) says why. Again is allowed. */
+ * needs no rights; else, and in an elevated process, whose COM does not look there, for the machine. FALSE:
+ * *cause (the caller's) says why. Again is allowed. */
 gboolean bh_win32_register(gboolean per_user, const char *host_path, const char *proxystub_path, char **cause);
 
-/* Takes back what bh_win32_register did; what is not there is no failure. */
+/* Takes back what bh_win32_register did (elevated or not, as then); what is not there is no failure. */
 gboolean bh_win32_unregister(gboolean per_user, char **cause);
 
 /* The user that this process runs as, for a session: a token (close it with bh_win32_token_close) and its

@@ -37,8 +37,20 @@ HRESULT bh_wire_give(GBytes *bytes, UINT32 *size, BYTE **array) {
   return S_OK;
 }
 
+/* Whether that many bytes are there. A reply says its size twice, as *replySize and as the array's own, and the
+ * generated code does not compare the two: the array is as long as its own says. */
+static gboolean holds(BYTE *array, UINT32 size) {
+  IMalloc *allocator;
+  SIZE_T there;
+
+  if (array == NULL || FAILED(CoGetMalloc(1, &allocator))) return FALSE;
+  there = IMalloc_GetSize(allocator, array);
+  IMalloc_Release(allocator);
+  return there != (SIZE_T)-1 && size <= there; /* -1: no memory of COM's */
+}
+
 HRESULT bh_wire_take(const BhFields *fields, UINT32 size, BYTE *array, gpointer data) {
-  gboolean is_record = array != NULL && bh_record_decode(fields, array, size, data, NULL);
+  gboolean is_record = holds(array, size) && bh_record_decode(fields, array, size, data, NULL);
   CoTaskMemFree(array);
   return is_record ? S_OK : E_INVALIDARG;
 }

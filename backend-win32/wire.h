@@ -53,8 +53,8 @@ BhWireResource bh_wire_resource(BhApi api);
  * E_INVALIDARG. */
 HRESULT bh_wire_give(GBytes *bytes, UINT32 *size, BYTE **array);
 
-/* Reads an [out] array that has come, and frees it. E_INVALIDARG: not a record with these fields; data is
- * then as bh_record_decode leaves it. */
+/* Reads an [out] array that has come, and frees it. E_INVALIDARG: not a record with these fields, or not
+ * as many bytes as size says; data is then as bh_record_decode leaves it, or as it was. */
 HRESULT bh_wire_take(const BhFields *fields, UINT32 size, BYTE *array, gpointer data);
 
 /* A Win32 error as a result that is never success; GetLastError may be 0 where a function broke its word. */

@@ -41,9 +41,14 @@ static ULONG STDMETHODCALLTYPE host_release(IWslPluginHost *host) {
 }
 
 static HRESULT STDMETHODCALLTYPE host_attach(IWslPluginHost *host, IWslPluginHostCallback *callback) {
+  BhHostObject *self = from_host(host);
+  HRESULT status;
+
   if (callback == NULL) return E_POINTER;
-  if (!step(from_host(host), BH_HOST_MADE, BH_HOST_ATTACHED)) return E_UNEXPECTED;
-  return bh_service_attach(callback);
+  if (!step(self, BH_HOST_MADE, BH_HOST_ATTACHING)) return E_UNEXPECTED;
+  status = bh_service_attach(callback);
+  if (SUCCEEDED(status)) step(self, BH_HOST_ATTACHING, BH_HOST_ATTACHED);
+  return status;
 }
 
 static HRESULT STDMETHODCALLTYPE host_load(IWslPluginHost *host, UINT32 size, const BYTE *record,

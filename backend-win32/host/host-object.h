@@ -26,8 +26,9 @@ typedef struct {
 
 typedef enum {
   BH_HOST_NEW,
-  BH_HOST_MADE,     /* activated */
-  BH_HOST_ATTACHED, /* contained */
+  BH_HOST_MADE,      /* activated */
+  BH_HOST_ATTACHING, /* says Hello; stays so when that fails, and then loads nothing */
+  BH_HOST_ATTACHED,  /* contained */
   BH_HOST_LOADING,
   BH_HOST_LOADED,
 } BhHostState;

@@ -33,8 +33,9 @@ static HRESULT serve(void) {
   HRESULT status = CoInitializeEx(NULL, COINIT_MULTITHREADED | COINIT_DISABLE_OLE1DDE);
 
   if (FAILED(status)) return status;
-  /* Who may call is who COM's default says: this user, SYSTEM and administrators. What is called learns who
-   * we are, but may not act as us. */
+  /* The first NULL: COM itself checks no access list; that comes with the installer. Until then what keeps others
+   * out is that an object serves one activation, one Attach and one Load. What is called learns who we are, but
+   * may not act as us. */
   status = CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
                                 NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
   if (FAILED(status)) return status;

@@ -26,8 +26,10 @@ static gboolean start_failed(Start *start, HRESULT status, const char *step) {
 static void activate(gpointer data) {
   Start *start = data;
   BhWin32Link *link = start->link;
-  HRESULT status =
-      CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER, &IID_IWslPluginHost, (void **)&link->host);
+  /* EOAC_DISABLE_AAA (see secure) forbids activation as the activator, which is what a class without RunAs is;
+   * this one is meant. */
+  HRESULT status = CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER | CLSCTX_ENABLE_AAA,
+                                    &IID_IWslPluginHost, (void **)&link->host);
 
   if (start_failed(start, status, "the host could not be activated")) return;
   status = IWslPluginHost_Attach(link->host, bh_callback_interface(link->callback));
@@ -70,8 +72,9 @@ const BhBackendClass bh_backend_win32_class = {
 
 /* --- The backend ---------------------------------------------------------------------------------------- */
 
-/* Who may call us back is who COM's default says: this user, SYSTEM and administrators; which process, the
- * callback object checks. Whom we call learns who we are, and may not act as us. */
+/* The first NULL: COM itself checks no access list. Who may call us back the callback object decides, by the
+ * caller's process; a list on top of it comes with the installer. Whom we call learns who we are, and may not
+ * act as us. */
 static HRESULT secure(void) {
   HRESULT status =
       CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY, NULL,

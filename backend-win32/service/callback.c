@@ -2,14 +2,19 @@
 
 #include "backend-win32/service/handover.h"
 
+/* How many calls of one host run at once. Each has a thread of COM's; a plugin's own are not that many. */
+#define CALLS_MAX 256
+
 struct BhCallback {
   IWslPluginHostCallback com;
   gint references; /* atomic */
   BhMutex lock;    /* guards what follows; a leaf, held across nothing */
   BhCond changed;
   guint inside;      /* methods that run */
-  guint calls;       /* of those, how many are Call */
-  gboolean farewell; /* Goodbye may return */
+  guint calls;       /* of those, how many are a Call that was let in */
+  gboolean draining; /* no Call is let in any more */
+  gboolean goodbye;  /* Goodbye was let in */
+  gboolean farewell; /* it may return */
   BhWin32Link *link; /* NULL: closed */
 };
 
@@ -53,20 +58,29 @@ static gboolean is_host(BhWin32Link *link) {
   return is_known;
 }
 
-/* S_OK: the link takes a call now; until end_call. */
-static HRESULT begin_call(BhCallback *self, BhWin32Link *link, gboolean *loaded) {
+static gboolean is_running(BhWin32Link *link) {
   gboolean is_running;
 
-  /* Counted first, looked second: release, which changes what is looked at and then waits for the count,
-   * misses none. */
-  bh_mutex_lock(&self->lock);
-  self->calls++;
-  bh_mutex_unlock(&self->lock);
   bh_mutex_lock(&link->lock);
   is_running = link->state == BH_LINK_RUNNING;
-  *loaded = link->loaded;
   bh_mutex_unlock(&link->lock);
-  return is_running ? S_OK : E_UNEXPECTED;
+  return is_running;
+}
+
+/* S_OK: the link takes a call now, until end_call. Those that are turned away are not counted: a host that
+ * never stops asking must not keep drain waiting. */
+static HRESULT begin_call(BhCallback *self, BhWin32Link *link) {
+  HRESULT status;
+
+  if (!is_running(link)) return E_UNEXPECTED;
+  bh_mutex_lock(&self->lock);
+  if (self->draining)
+    status = E_UNEXPECTED;
+  else
+    status = self->calls < CALLS_MAX ? S_OK : E_OUTOFMEMORY;
+  if (SUCCEEDED(status)) self->calls++;
+  bh_mutex_unlock(&self->lock);
+  return status;
 }
 
 static void end_call(BhCallback *self) {
@@ -106,21 +120,34 @@ static ULONG STDMETHODCALLTYPE callback_release(IWslPluginHostCallback *com) {
   return left;
 }
 
+/* Whether Hello is still to come. With the link's lock held. */
+static gboolean awaits_hello(const BhWin32Link *link) {
+  return link->process.pid == 0 && link->state == BH_LINK_RUNNING;
+}
+
 static HRESULT hello(BhWin32Link *link) {
   BhHostProcess process = {0};
-  HRESULT status = bh_host_process_contain(&process, caller_pid(), link->backend->host_path, link->backend->job);
+  gboolean is_awaited, is_own;
+  HRESULT status;
 
-  if (FAILED(status)) return status;
+  /* Looked at before the caller is contained, for that cannot be taken back; and again afterwards, as
+   * containing is done without the lock. */
   bh_mutex_lock(&link->lock);
-  if (link->process.pid == 0) {
-    link->process = process;
-    process = (BhHostProcess){0};
-  } else {
-    status = E_ACCESSDENIED; /* said before */
-  }
+  is_awaited = awaits_hello(link);
   bh_mutex_unlock(&link->lock);
+  if (!is_awaited) return E_ACCESSDENIED;
+  status = bh_host_process_contain(&process, caller_pid(), link->backend->host_path, link->backend->job);
+  if (FAILED(status)) return status;
+
+  bh_mutex_lock(&link->lock);
+  is_awaited = awaits_hello(link);
+  is_own = link->process.pid == process.pid; /* said twice at once */
+  if (is_awaited) link->process = process;
+  bh_mutex_unlock(&link->lock);
+  if (is_awaited) return S_OK;
+  if (!is_own) bh_host_process_end(&process, BH_EXIT_KILLED); /* a host in our job that nobody would ever end */
   bh_host_process_clear(&process);
-  return status;
+  return E_ACCESSDENIED;
 }
 
 static HRESULT STDMETHODCALLTYPE callback_hello(IWslPluginHostCallback *com) {
@@ -135,14 +162,10 @@ static HRESULT STDMETHODCALLTYPE callback_hello(IWslPluginHostCallback *com) {
 }
 
 /* A call that was let in. */
-static HRESULT serve(BhWin32Link *link, const BhCall *call, gboolean loaded, UINT32 *reply_size,
-                     BYTE **reply_bytes) {
+static HRESULT serve(BhWin32Link *link, const BhCall *call, UINT32 *reply_size, BYTE **reply_bytes) {
   g_auto(BhCallReply) reply = {0}; /* closes the service's side of a resource, whatever became of it */
 
-  if (loaded)
-    link->events->call(link->data, call, &reply);
-  else
-    reply.result = BH_E_NOT_FOUND; /* the entry point runs: there is no session yet */
+  link->events->call(link->data, call, &reply);
   if (BH_SUCCEEDED(reply.result)) {
     BhResult result = bh_handover_resource(&link->process, bh_wire_resource(call->api), &reply);
     if (BH_FAILED(result)) reply.result = result;
@@ -156,17 +179,17 @@ static HRESULT STDMETHODCALLTYPE callback_call(IWslPluginHostCallback *com, UINT
   BhWin32Link *link = enter(self);
   BhCall call = {0};
   HRESULT status = E_ACCESSDENIED;
-  gboolean loaded;
 
   *reply_size = 0;
   *reply_bytes = NULL;
   if (link == NULL) return E_UNEXPECTED;
-  if (is_host(link)) {
-    status = begin_call(self, link, &loaded);
-    if (SUCCEEDED(status) && !bh_record_decode_call((BhApi)api, record, size, &call, NULL)) status = E_INVALIDARG;
-    if (SUCCEEDED(status)) {
-      status = serve(link, &call, loaded, reply_size, reply_bytes);
+  if (is_host(link)) status = begin_call(self, link);
+  if (SUCCEEDED(status)) {
+    if (bh_record_decode_call((BhApi)api, record, size, &call, NULL)) {
+      status = serve(link, &call, reply_size, reply_bytes);
       bh_record_clear_call(&call);
+    } else {
+      status = E_INVALIDARG;
     }
     end_call(self);
   }
@@ -177,15 +200,19 @@ static HRESULT STDMETHODCALLTYPE callback_call(IWslPluginHostCallback *com, UINT
 static HRESULT STDMETHODCALLTYPE callback_goodbye(IWslPluginHostCallback *com) {
   BhCallback *self = from_interface(com);
   BhWin32Link *link = enter(self);
-  gboolean is_known;
+  HRESULT status;
 
   if (link == NULL) return E_UNEXPECTED;
-  is_known = is_host(link);
+  status = is_host(link) ? S_OK : E_ACCESSDENIED;
   bh_mutex_lock(&self->lock);
-  while (is_known && !self->farewell) bh_cond_wait(&self->changed, &self->lock);
+  if (SUCCEEDED(status) && self->goodbye) status = E_UNEXPECTED; /* one waits, more would only take threads */
+  if (SUCCEEDED(status)) {
+    self->goodbye = TRUE;
+    while (!self->farewell) bh_cond_wait(&self->changed, &self->lock);
+  }
   bh_mutex_unlock(&self->lock);
   leave(self);
-  return is_known ? S_OK : E_ACCESSDENIED;
+  return status;
 }
 
 static IWslPluginHostCallbackVtbl callback_vtbl = {
@@ -211,6 +238,7 @@ IWslPluginHostCallback *bh_callback_interface(BhCallback *self) {
 
 void bh_callback_drain(BhCallback *self) {
   bh_mutex_lock(&self->lock);
+  self->draining = TRUE;
   while (self->calls > 0) bh_cond_wait(&self->changed, &self->lock);
   bh_mutex_unlock(&self->lock);
 }
@@ -229,11 +257,18 @@ static void disconnect(gpointer data) {
 }
 
 void bh_callback_close(BhCallback *self) {
+  HRESULT status;
+
   bh_mutex_lock(&self->lock);
   self->link = NULL;
+  /* Where no thread could be had to release the host, nobody has said farewell; a Goodbye may wait for it. */
+  self->farewell = TRUE;
+  bh_cond_broadcast(&self->changed);
   while (self->inside > 0) bh_cond_wait(&self->changed, &self->lock);
   bh_mutex_unlock(&self->lock);
-  bh_apartment_run(disconnect, self);
+  status = bh_apartment_run(disconnect, self);
+  /* It refers to nothing any more: what stays is an object that turns everybody away. */
+  if (FAILED(status)) g_warning("a host's callback could not be disconnected: 0x%08lx", (unsigned long)status);
 }
 
 void bh_callback_unref(BhCallback *self) {

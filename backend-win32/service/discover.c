@@ -16,15 +16,20 @@ typedef struct {
   DWORD data_bytes, type;
 } Value;
 
-/* The value's name, type and size; data only when it is small enough to be a path's. */
-static LSTATUS read_value(HKEY key, DWORD index, Value *value) {
+/* The value's name, type and size. Anything but ERROR_SUCCESS and ERROR_MORE_DATA: there is none, or the key
+ * cannot be read, and a higher index would fare no better. */
+static LSTATUS find_value(HKEY key, DWORD index, Value *value) {
   DWORD chars = G_N_ELEMENTS(value->name);
-  LSTATUS error;
 
   value->name[0] = L'\0';
   value->data_bytes = 0;
-  error = RegEnumValueW(key, index, value->name, &chars, NULL, &value->type, NULL, &value->data_bytes);
-  if (error != ERROR_SUCCESS) return error;
+  return RegEnumValueW(key, index, value->name, &chars, NULL, &value->type, NULL, &value->data_bytes);
+}
+
+/* The data of the value that was found, when it is small enough to be a path's. */
+static LSTATUS read_value(HKEY key, Value *value) {
+  LSTATUS error;
+
   if (value->data_bytes > PATH_MAX_CHARS * sizeof(wchar_t)) return ERROR_MORE_DATA;
   value->data_bytes = PATH_MAX_CHARS * sizeof(wchar_t);
   error = RegQueryValueExW(key, value->name, NULL, &value->type, (BYTE *)value->data, &value->data_bytes);
@@ -73,9 +78,12 @@ void bh_win32_discover(const BhWin32Discovery *discovery, gpointer data) {
   }
   /* Index by index, until there is none: a value that cannot be read does not hide the next. */
   for (DWORD i = 0;; i++) {
-    error = read_value(key, i, value);
-    if (error == ERROR_NO_MORE_ITEMS || error == ERROR_KEY_DELETED) break;
+    error = find_value(key, i, value);
+    if (error != ERROR_SUCCESS && error != ERROR_MORE_DATA) break;
+    if (error == ERROR_SUCCESS) error = read_value(key, value);
     report(discovery, data, value, refuse(value, error));
   }
+  if (error != ERROR_NO_MORE_ITEMS && error != ERROR_KEY_DELETED)
+    discovery->warning(data, "the registered plugins cannot be read to their end");
   RegCloseKey(key);
 }

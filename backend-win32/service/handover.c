@@ -26,7 +26,7 @@ void bh_handover_end_token(const BhHostProcess *process, guint64 remote) {
 }
 
 BhResult bh_handover_resource(const BhHostProcess *process, BhWireResource kind, BhCallReply *reply) {
-  WSAPROTOCOL_INFOW info;
+  WSAPROTOCOL_INFOW info = {0}; /* it travels whole */
   guint64 remote;
   HRESULT status;
 

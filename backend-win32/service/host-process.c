@@ -75,10 +75,12 @@ void bh_host_process_end(const BhHostProcess *process, guint32 exit_code) {
   if (process->handle != NULL) TerminateProcess(process->handle, exit_code);
 }
 
-char *bh_host_process_how(const BhHostProcess *process) {
-  DWORD code;
-  if (!GetExitCodeProcess(process->handle, &code)) return g_strdup("exit code unknown");
-  return bh_win32_exit_code_words(code);
+char *bh_host_process_how(const BhHostProcess *process, gboolean *killed) {
+  DWORD code = 0;
+  const gboolean is_known = GetExitCodeProcess(process->handle, &code);
+
+  *killed = code == BH_EXIT_KILLED;
+  return is_known ? bh_win32_exit_code_words(code) : g_strdup("exit code unknown");
 }
 
 void bh_host_process_clear(BhHostProcess *process) {

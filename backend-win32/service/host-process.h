@@ -30,8 +30,8 @@ gboolean bh_host_process_wait(const BhHostProcess *process, DWORD timeout);
 /* Ends it, if it has not ended. */
 void bh_host_process_end(const BhHostProcess *process, guint32 exit_code);
 
-/* How it ended: its exit code in words. Only once it has ended. The caller's. */
-char *bh_host_process_how(const BhHostProcess *process);
+/* How it ended: its exit code in words; *killed: it is BH_EXIT_KILLED. Only once it has ended. The caller's. */
+char *bh_host_process_how(const BhHostProcess *process, gboolean *killed);
 
 void bh_host_process_clear(BhHostProcess *process);
 

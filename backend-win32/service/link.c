@@ -6,6 +6,9 @@
 /* How long a host that was let go may take to end by itself: its plugin's DllMain runs in there. */
 #define RELEASE_TIMEOUT_MS 5000
 
+/* How long a host whose handle is not signalled yet may be about to end. */
+#define DYING_GRACE_MS 250
+
 /* What the transport says when COM has swallowed a fault in the host. Windows has RPC_E_SERVERFAULT for it;
  * Wine passes the exception on, ERROR_NOACCESS. */
 #define WINE_SERVERFAULT ((HRESULT)0x800703E6)
@@ -40,13 +43,13 @@ guint32 bh_win32_link_pid(BhLink *link) {
 /* On a thread of the thread pool: the process has ended. */
 static void CALLBACK process_ended(void *data, G_GNUC_UNUSED BOOLEAN timed_out) {
   BhWin32Link *self = data;
-  g_autofree char *how = bh_host_process_how(&self->process);
-  gboolean is_news;
+  gboolean is_news, killed;
+  g_autofree char *how = bh_host_process_how(&self->process, &killed);
 
   bh_mutex_lock(&self->lock);
   is_news = self->state == BH_LINK_RUNNING;
   if (is_news) self->state = BH_LINK_DEAD;
-  if (self->kill_reason != NULL) {
+  if (killed && self->kill_reason != NULL) { /* a kill may come to a process that is just ending by itself */
     g_free(how);
     how = g_strdup_printf("stopped by the service: %s", self->kill_reason);
   }
@@ -69,6 +72,13 @@ void bh_win32_link_kill(BhLink *link, const char *reason) {
   bh_host_process_end(&self->process, BH_EXIT_KILLED);
 }
 
+/* Whether a host of which the transport says this may be on its way out. A process is taken apart before its
+ * handle is signalled, and meanwhile nothing can be duplicated into it (E_ACCESSDENIED), or its connections
+ * break. These three are said of hosts that live. */
+static gboolean may_be_dying(HRESULT status) {
+  return status != RPC_E_CALL_REJECTED && status != E_INVALIDARG && status != E_OUTOFMEMORY;
+}
+
 /* A transport's status as host-crash knows them. A host that is in no state to go on is ended here. */
 static BhResult judge(BhWin32Link *self, HRESULT status) {
   if (SUCCEEDED(status)) return BH_OK;
@@ -77,7 +87,8 @@ static BhResult judge(BhWin32Link *self, HRESULT status) {
     return BH_RPC_E_SERVERFAULT;
   }
   /* Whatever the transport makes of a host that is no more. */
-  return bh_host_process_wait(&self->process, 0) ? BH_RPC_E_SERVER_DIED : (BhResult)status;
+  if (bh_host_process_wait(&self->process, may_be_dying(status) ? DYING_GRACE_MS : 0)) return BH_RPC_E_SERVER_DIED;
+  return (BhResult)status;
 }
 
 /* The reply of a call that has succeeded. A host whose words make no sense is not to be trusted with more. */
@@ -129,13 +140,8 @@ BhResult bh_win32_link_load(BhLink *link, BhLoadReply *reply) {
   BhWin32Link *self = from_base(link);
   const BhWireLoad load = {self->name, self->path};
   g_autoptr(GBytes) record = bh_record_encode(&bh_wire_load_fields, &load, NULL);
-  BhResult result = call_host(self, BH_HOOK_NONE, record, &bh_load_reply_fields, reply);
 
-  if (BH_FAILED(result)) return result;
-  bh_mutex_lock(&self->lock);
-  self->loaded = BH_SUCCEEDED(reply->result);
-  bh_mutex_unlock(&self->lock);
-  return BH_OK;
+  return call_host(self, BH_HOOK_NONE, record, &bh_load_reply_fields, reply);
 }
 
 BhResult bh_win32_link_notify(BhLink *link, const BhNotification *notification, BhNotifyReply *reply) {

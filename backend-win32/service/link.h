@@ -41,7 +41,6 @@ typedef struct {
   BhMutex lock;          /* guards what follows; a leaf, held across nothing */
   BhHostProcess process; /* set by Hello, once; constant then until the link is freed */
   BhLinkState state;
-  gboolean loaded;   /* the entry point has returned: calls find sessions */
   char *kill_reason; /* the first one */
 } BhWin32Link;
 

@@ -53,12 +53,24 @@ static gboolean answer(LSTATUS error, char **cause) {
   return FALSE;
 }
 
+static gboolean is_elevated(void) {
+  TOKEN_ELEVATION elevation = {0};
+  HANDLE token;
+  DWORD size;
+  gboolean known;
+
+  if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) return FALSE;
+  known = GetTokenInformation(token, TokenElevation, &elevation, sizeof elevation, &size);
+  CloseHandle(token);
+  return known && elevation.TokenIsElevated;
+}
+
 /* Windows looks into the user's classes first, unless the process is elevated: then, and for services, only
- * the machine's count. Wine 8 has no user's classes, it looks into the machine's only; but there a "machine"
- * is a prefix, and that is a user's own. */
+ * the machine's count, so an elevated process that wrote the user's would not find itself. Wine 8 has no user's
+ * classes, it looks into the machine's only; but there a "machine" is a prefix, and that is a user's own. */
 static HKEY classes_root(gboolean per_user) {
   const gboolean is_wine = GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
-  return per_user && !is_wine ? HKEY_CURRENT_USER : HKEY_LOCAL_MACHINE;
+  return per_user && !is_wine && !is_elevated() ? HKEY_CURRENT_USER : HKEY_LOCAL_MACHINE;
 }
 
 gboolean bh_win32_register(gboolean per_user, const char *host_path, const char *proxystub_path, char **cause) {

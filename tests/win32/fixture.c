@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include <psapi.h>
 #include <string.h>
 
 static const BhLockClass fixture_class = {"fixture", BH_RANK_LEAF, FALSE};
@@ -104,16 +105,22 @@ static void answer(const BhCall *call, BhCallReply *reply) {
 
 static void on_call(gpointer data, const BhCall *call, BhCallReply *reply) {
   Fixture *fixture = data;
+  gboolean is_loaded;
 
   bh_mutex_lock(&fixture->lock);
   fixture->calls++;
-  fixture->last = *call;
+  fixture->last_notification = call->notification;
+  fixture->last_thread = call->thread;
+  is_loaded = fixture->loaded;
   fixture->waiting++;
   bh_cond_broadcast(&fixture->changed);
   while (fixture->gated) bh_cond_wait(&fixture->changed, &fixture->lock);
   fixture->waiting--;
   bh_mutex_unlock(&fixture->lock);
-  answer(call, reply);
+  if (is_loaded)
+    answer(call, reply);
+  else
+    reply->result = BH_E_NOT_FOUND; /* as core says while a plugin loads */
 }
 
 static void on_died(gpointer data, const char *how) {
@@ -148,6 +155,9 @@ void fixture_open(Fixture *fixture, const char *path) {
 void fixture_load_path(Fixture *fixture, const char *path, BhResult *status) {
   fixture_open(fixture, path);
   *status = fixture->backend->class->load(fixture->link, &fixture->load);
+  bh_mutex_lock(&fixture->lock);
+  fixture->loaded = BH_SUCCEEDED(*status) && BH_SUCCEEDED(fixture->load.result);
+  bh_mutex_unlock(&fixture->lock);
 }
 
 void fixture_load(Fixture *fixture, const char *name) {
@@ -186,6 +196,55 @@ BhNotifyReply fixture_command(Fixture *fixture, const char *command, BhResult *s
   *status = fixture->backend->class->notify(fixture->link, &notification, &reply);
   bh_win32_token_close(notification.token);
   return reply;
+}
+
+void fixture_gate(Fixture *fixture) {
+  bh_mutex_lock(&fixture->lock);
+  fixture->gated = TRUE;
+  bh_mutex_unlock(&fixture->lock);
+}
+
+void fixture_await_waiting(Fixture *fixture, guint count) {
+  const gint64 deadline = bh_clock_now() + 10 * G_TIME_SPAN_SECOND;
+
+  bh_mutex_lock(&fixture->lock);
+  while (fixture->waiting < count)
+    if (!bh_cond_wait_until(&fixture->changed, &fixture->lock, deadline)) g_error("no call came");
+  bh_mutex_unlock(&fixture->lock);
+}
+
+void fixture_ungate(Fixture *fixture) {
+  bh_mutex_lock(&fixture->lock);
+  fixture->gated = FALSE;
+  bh_cond_broadcast(&fixture->changed);
+  bh_mutex_unlock(&fixture->lock);
+}
+
+/* Fails while the process's list of modules is being changed. */
+static gboolean has_module(HANDLE process, const char *file) {
+  g_autofree wchar_t *wanted = bh_wire_wide(file);
+  wchar_t name[MAX_PATH];
+  HMODULE modules[256];
+  DWORD size;
+
+  if (!EnumProcessModules(process, modules, sizeof modules, &size)) return FALSE;
+  for (DWORD i = 0; i < MIN(size / sizeof *modules, G_N_ELEMENTS(modules)); i++)
+    if (GetModuleBaseNameW(process, modules[i], name, MAX_PATH) > 0 && _wcsicmp(name, wanted) == 0) return TRUE;
+  return FALSE;
+}
+
+void fixture_await_module(Fixture *fixture, const char *name) {
+  const gint64 deadline = bh_clock_now() + 10 * G_TIME_SPAN_SECOND;
+  const DWORD pid = fixture->backend->class->pid(fixture->link);
+  HANDLE process = OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ, FALSE, pid);
+  g_autofree char *file = g_strconcat(name, ".dll", NULL);
+
+  g_assert_nonnull(process);
+  while (!has_module(process, file)) {
+    if (bh_clock_now() > deadline) g_error("the host does not load %s", file);
+    Sleep(2);
+  }
+  CloseHandle(process);
 }
 
 const char *fixture_await_death(Fixture *fixture) {

@@ -27,9 +27,10 @@ typedef struct {
   guint calls; /* that came */
   guint deaths;
   char *how;
-  BhCall last;    /* shallow: numbers only */
-  gboolean gated; /* a call waits until this is FALSE */
-  guint waiting;  /* calls that wait for it */
+  guint64 last_notification, last_thread; /* of the last call */
+  gboolean loaded;                        /* until then no call finds its session */
+  gboolean gated;                         /* a call waits until this is FALSE */
+  guint waiting;                          /* calls that wait for it */
 } Fixture;
 
 /* Registers host and proxies for this user, once per test program; sets up GLib's tests. */
@@ -56,6 +57,14 @@ void fixture_start(Fixture *fixture, const char *plugin);
 
 /* Tells faults.dll to do something, in OnDistributionStarted. */
 BhNotifyReply fixture_command(Fixture *fixture, const char *command, BhResult *status);
+
+/* Has calls wait from now on; waits until this many do; and lets them go on. */
+void fixture_gate(Fixture *fixture);
+void fixture_await_waiting(Fixture *fixture, guint count);
+void fixture_ungate(Fixture *fixture);
+
+/* Waits until the host has mapped the plugin of this name (without ".dll"): from then on its code runs. */
+void fixture_await_module(Fixture *fixture, const char *name);
 
 /* Waits until `died` came, and returns what it said. */
 const char *fixture_await_death(Fixture *fixture);

@@ -84,23 +84,27 @@ static void test_own_thread(void) {
   fixture_stop(&fixture);
 }
 
-static gpointer notify_hang(gpointer data) {
+static gpointer notify_waiting(gpointer data) {
   BhResult status;
-  g_auto(BhNotifyReply) reply = fixture_command(data, "hang", &status);
+  g_auto(BhNotifyReply) reply = fixture_command(data, "mount", &status);
   assert_dead(status);
   return NULL;
 }
 
+/* Its call tells that the hook was entered, and holds it there. */
 static void test_killed_in_hook(void) {
   BhThread *thread;
   Fixture fixture;
 
   fixture_start(&fixture, "faults");
-  thread = bh_thread_new("notify", BH_RANK_LEAF, notify_hang, &fixture);
+  fixture_gate(&fixture);
+  thread = bh_thread_new("notify", BH_RANK_LEAF, notify_waiting, &fixture);
+  fixture_await_waiting(&fixture, 1);
   fixture.backend->class->kill(fixture.link, "the test wants it");
   bh_thread_join(thread);
   g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: the test wants it");
   fixture.backend->class->kill(fixture.link, "again");
+  fixture_ungate(&fixture);
   fixture_stop(&fixture);
 }
 
@@ -137,10 +141,30 @@ static void test_load_hangs(gconstpointer name) {
 
   fixture_open(&fixture, path);
   thread = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, &loading);
+  fixture_await_module(&fixture, name);
   fixture.backend->class->kill(fixture.link, "loading took too long");
   bh_thread_join(thread);
   assert_dead(loading.status);
   g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
+  fixture_stop(&fixture);
+}
+
+/* Likewise, inside a call of the entry point's. */
+static void test_load_waits(void) {
+  g_autofree char *path = fixture_copy_plugin("faults", "entry-calls");
+  Fixture fixture;
+  Loading loading = {.fixture = &fixture};
+  BhThread *thread;
+
+  fixture_open(&fixture, path);
+  fixture_gate(&fixture);
+  thread = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, &loading);
+  fixture_await_waiting(&fixture, 1);
+  fixture.backend->class->kill(fixture.link, "loading took too long");
+  bh_thread_join(thread);
+  assert_dead(loading.status);
+  g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
+  fixture_ungate(&fixture);
   fixture_stop(&fixture);
 }
 
@@ -168,6 +192,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/win32/faults/killed-while-calling", test_killed_while_calling);
   g_test_add_data_func("/win32/faults/58-entry-point-hangs", "entry-hangs", test_load_hangs);
   g_test_add_data_func("/win32/faults/58-dllmain-hangs", "dllmain-hangs", test_load_hangs);
+  g_test_add_func("/win32/faults/58-entry-point-waits", test_load_waits);
   g_test_add_func("/win32/faults/entry-point-faults", test_entry_point_faults);
   return g_test_run();
 }

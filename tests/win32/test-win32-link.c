@@ -114,11 +114,11 @@ static void test_call_is_tagged(void) {
 
   fixture_start(&fixture, "faults");
   g_auto(BhNotifyReply) inside = fixture_command(&fixture, "mount", &status);
-  g_assert_cmpuint(fixture.last.notification, !=, 0);
-  g_assert_cmpuint(fixture.last.thread, ==, inside.thread);
+  g_assert_cmpuint(fixture.last_notification, !=, 0);
+  g_assert_cmpuint(fixture.last_thread, ==, inside.thread);
   g_auto(BhNotifyReply) outside = fixture_command(&fixture, "thread-none", &status);
-  g_assert_cmpuint(fixture.last.notification, ==, 0);
-  g_assert_cmpuint(fixture.last.thread, !=, outside.thread);
+  g_assert_cmpuint(fixture.last_notification, ==, 0);
+  g_assert_cmpuint(fixture.last_thread, !=, outside.thread);
   fixture_stop(&fixture);
 }
 
@@ -127,7 +127,7 @@ static void test_calls_in_the_entry_point(void) {
 
   fixture_load(&fixture, "entry-calls");
   g_assert_cmphex((guint)fixture.load.result, ==, 0); /* they got 0x80070490 */
-  g_assert_cmpuint(fixture.calls, ==, 0);
+  g_assert_cmpuint(fixture.calls, ==, 1);
   fixture_stop(&fixture);
 }
 
@@ -143,13 +143,10 @@ static void test_two_at_once(void) {
   Fixture fixture;
 
   fixture_start(&fixture, "faults");
-  fixture.gated = TRUE;
+  fixture_gate(&fixture);
   for (int i = 0; i < 2; i++) threads[i] = bh_thread_new("notify", BH_RANK_LEAF, notify_mount, &fixture);
-  bh_mutex_lock(&fixture.lock);
-  while (fixture.waiting < 2) bh_cond_wait(&fixture.changed, &fixture.lock);
-  fixture.gated = FALSE;
-  bh_cond_broadcast(&fixture.changed);
-  bh_mutex_unlock(&fixture.lock);
+  fixture_await_waiting(&fixture, 2);
+  fixture_ungate(&fixture);
   for (int i = 0; i < 2; i++) g_assert_true(bh_thread_join(threads[i]));
   fixture_stop(&fixture);
 }
@@ -231,6 +228,18 @@ static void test_release_while_calls_come(void) {
   fixture_stop(&fixture);
 }
 
+/* A reply that says it is longer than what has come. */
+static void test_reply_is_shorter_than_it_says(void) {
+  g_auto(BhLoadReply) sent = {.cause = g_strdup("nothing")};
+  g_auto(BhLoadReply) taken = {0};
+  UINT32 size;
+  BYTE *array;
+
+  g_assert_cmphex((guint)bh_wire_give(bh_record_encode(&bh_load_reply_fields, &sent, NULL), &size, &array), ==, 0);
+  array = CoTaskMemRealloc(array, size - 1); /* what was there still is, behind its end */
+  g_assert_cmphex((guint)bh_wire_take(&bh_load_reply_fields, size, array, &taken), ==, (guint)E_INVALIDARG);
+}
+
 int main(int argc, char **argv) {
   static const char *const commands[] = {"check-token", "mount",    "thread-none",    "thread-mta",
                                          "thread-sta",  "oversize", "null-arguments", "a-process"};
@@ -241,6 +250,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/win32/link/record-arrives-whole", test_record_arrives_whole);
   g_test_add_func("/win32/link/container-record", test_container_record);
   g_test_add_func("/win32/link/hook-that-is-not-there", test_hook_that_is_not_there);
+  g_test_add_func("/win32/link/reply-is-shorter-than-it-says", test_reply_is_shorter_than_it_says);
   g_test_add_func("/win32/link/socket", test_socket);
   g_test_add_func("/win32/link/failed-call", test_failed_call);
   g_test_add_func("/win32/link/call-is-tagged", test_call_is_tagged);
