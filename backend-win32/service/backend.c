@@ -21,15 +21,28 @@ static gboolean start_failed(Start *start, HRESULT status, const char *step) {
   return TRUE;
 }
 
+/* Where several activations are under way at once, Wine 8 now and then takes one of them to a host that another has just
+ * been given, and finds no interface there; the next try gets a host of its own. Windows does not say that of a host
+ * that is registered. */
+#define ACTIVATION_TRIES 3
+
+static HRESULT create_host(IWslPluginHost **host) {
+  HRESULT status = E_NOINTERFACE;
+
+  /* EOAC_DISABLE_AAA (see secure) forbids activation as the activator, which is what a class without RunAs is; this one
+   * is meant. */
+  for (guint tries = 0; status == E_NOINTERFACE && tries < ACTIVATION_TRIES; tries++)
+    status = CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER | CLSCTX_ENABLE_AAA,
+                              &IID_IWslPluginHost, (void **)host);
+  return status;
+}
+
 /* Activation and handshake. In the multithreaded apartment: what a callback object is marshalled from
  * decides which thread its calls come on, and a single-threaded apartment's would wait for its message loop. */
 static void activate(gpointer data) {
   Start *start = data;
   BhWin32Link *link = start->link;
-  /* EOAC_DISABLE_AAA (see secure) forbids activation as the activator, which is what a class without RunAs is;
-   * this one is meant. */
-  HRESULT status = CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER | CLSCTX_ENABLE_AAA,
-                                    &IID_IWslPluginHost, (void **)&link->host);
+  HRESULT status = create_host(&link->host);
 
   if (start_failed(start, status, "the host could not be activated")) return;
   status = IWslPluginHost_Attach(link->host, bh_callback_interface(link->callback));

@@ -383,14 +383,14 @@ const Row rows[] = {
          EXPECT_VM("ERROR_TIMEOUT") "distro start Debian\n" EXPECT_VM(
              "ERROR_TIMEOUT") "distro terminate Old\ndistro start Old\n",
      .host_dies = TRUE,
-     .load_timeout = 2000},
+     .load_timeout = 600},
 
     {.name = "58-dll-main-never-returns",
      .backends = ON_BOTH,
      .plugins = {{"on attach\n  hang\n", "attach\nhang\n"}},
      .steps = START EXPECT_VM("ERROR_TIMEOUT") "distro start Debian\n" EXPECT_VM("ERROR_TIMEOUT"),
      .host_dies = TRUE,
-     .load_timeout = 2000},
+     .load_timeout = 600},
 
     {.name = "58-entry-point-calls-the-api",
      .backends = ON_BOTH,

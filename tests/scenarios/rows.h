@@ -28,7 +28,9 @@ typedef struct {
   gboolean host_dies; /* the first plugin's host ends by itself, before the service lets go of it */
   int at_once;        /* calls that run in the service at once, under the shared design; 0: as it comes */
   guint32 forbidden;  /* VM flags that policy forbids */
-  guint load_timeout; /* ms; 0: the default. The run must not take longer than twice this, and 10 s */
+  guint
+      load_timeout; /* ms; 0: the default. Ten times that for real hosts, whose start alone may take seconds. The run
+                         must not take longer than twice this, and 10 s */
   void (*directed)(Environment *environment);
 } Row;
 
