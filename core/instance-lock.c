@@ -113,10 +113,3 @@ void bh_instance_lock_call(BhInstanceLock *lock, BhPumpFunc call, gpointer data)
   call(data);
   bh_instance_lock_release(lock);
 }
-
-void bh_instance_lock_count_waiting(BhInstanceLock *lock, guint *operations, guint *calls) {
-  bh_mutex_lock(&lock->monitor);
-  *operations = g_queue_get_length(&lock->operations);
-  *calls = g_queue_get_length(&lock->pump.waiting);
-  bh_mutex_unlock(&lock->monitor);
-}

@@ -52,7 +52,4 @@ BhResult bh_instance_lock_notify(BhInstanceLock *lock, BhWorkers *workers, BhPum
  * From any thread that does not hold the lock. */
 void bh_instance_lock_call(BhInstanceLock *lock, BhPumpFunc call, gpointer data);
 
-/* How many calls wait, and how many operations; for tests and reports. */
-void bh_instance_lock_count_waiting(BhInstanceLock *lock, guint *operations, guint *calls);
-
 G_END_DECLS

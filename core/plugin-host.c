@@ -218,8 +218,7 @@ BhResult bh_plugin_host_load(BhPluginHost *host) {
   return result;
 }
 
-/* Ends the host, if there is one yet. FALSE: there is none. */
-static gboolean kill_link(BhPluginHost *host, const char *reason) {
+gboolean bh_plugin_host_kill(BhPluginHost *host, const char *reason) {
   BhLink *link;
 
   bh_mutex_lock(&host->lock);
@@ -236,11 +235,7 @@ gboolean bh_plugin_host_give_up(BhPluginHost *host, const char *reason) {
   over = host->state != DISCOVERED && host->state != LOADING; /* discovered: its worker has not come that far */
   if (!over && host->given_up == NULL) host->given_up = g_strdup(reason);
   bh_mutex_unlock(&host->lock);
-  return over || kill_link(host, reason);
-}
-
-void bh_plugin_host_kill(BhPluginHost *host, const char *reason) {
-  kill_link(host, reason);
+  return over || bh_plugin_host_kill(host, reason);
 }
 
 /* --- Notifying -------------------------------------------------------------------------------------------------- */
@@ -280,7 +275,7 @@ BhTransport bh_plugin_host_notify(BhPluginHost *host, const BhNotification *noti
     case BH_TRANSPORT_DEAD:
       trace(host, bh_hooks[notification->hook].name, *status, "its host died in it");
       host_is_dead(host, bh_hooks[notification->hook].name);
-      kill_link(host, "its plugin crashed"); /* a swallowed fault leaves it running */
+      bh_plugin_host_kill(host, "its plugin crashed"); /* a swallowed fault leaves it running */
       break;
   }
   return transport;

@@ -46,8 +46,8 @@ BhResult bh_plugin_host_load(BhPluginHost *host);
  * starting the host, or has not begun; the load will fail when it comes back. */
 gboolean bh_plugin_host_give_up(BhPluginHost *host, const char *reason);
 
-/* Ends the host, if there is one: a crash like any other. */
-void bh_plugin_host_kill(BhPluginHost *host, const char *reason);
+/* Ends the host: a crash like any other. FALSE: there is none yet. */
+gboolean bh_plugin_host_kill(BhPluginHost *host, const char *reason);
 
 /* The plugin is ready, and has this hook. */
 gboolean bh_plugin_host_wants(BhPluginHost *host, BhHook hook);

@@ -160,7 +160,7 @@ static void give_up_loads(BhPluginManager *manager) {
 /* Loads all that have not been tried, at once. FALSE: for at least one no thread could be had; it was not tried. */
 static gboolean load_all(BhPluginManager *manager) {
   guint count = manager->hosts->len;
-  gint64 now = bh_clock_now(), timeout = manager->settings.load_timeout;
+  gint64 deadline = bh_clock_deadline(manager->settings.load_timeout);
   gboolean all_tried = TRUE;
 
   if (manager->loads == NULL) manager->loads = g_new0(Load, count);
@@ -175,8 +175,7 @@ static gboolean load_all(BhPluginManager *manager) {
     all_tried = FALSE;
   }
 
-  if (!wait_for_loads(manager, timeout < BH_NO_DEADLINE - now ? now + timeout : BH_NO_DEADLINE))
-    give_up_loads(manager);
+  if (!wait_for_loads(manager, deadline)) give_up_loads(manager);
 
   for (guint i = 0; i < count; i++)
     if (BH_FAILED(manager->loads[i].result))

@@ -112,7 +112,7 @@ static GList *all_sessions(BhService *service) {
  * end it. */
 static void limit_stop(gpointer data) {
   BhService *service = data;
-  gint64 deadline = bh_clock_now() + MIN(service->stop_timeout, BH_NO_DEADLINE - bh_clock_now());
+  gint64 deadline = bh_clock_deadline(service->stop_timeout);
   gboolean stopped;
 
   bh_mutex_lock(&service->stop_lock);

@@ -179,7 +179,6 @@ static BhResult stop_running(BhSession *session, Running *running, gboolean forc
   const char *name = running->distribution->name;
   BhTraceEvent span = bh_trace_begin(session->name, "stop distribution");
   BhResult result = BH_OK;
-
   gboolean gone = TRUE;
 
   if (!running->distribution->wsl1) notify_running(session, BH_HOOK_DISTRIBUTION_STOPPING, running, NULL, NULL);

@@ -167,3 +167,8 @@ void bh_local_set(BhLocal *local, gpointer value) {
 gint64 bh_clock_now(void) {
   return g_get_monotonic_time();
 }
+
+gint64 bh_clock_deadline(gint64 timeout) {
+  gint64 now = bh_clock_now();
+  return timeout < BH_NO_DEADLINE - now ? now + timeout : BH_NO_DEADLINE;
+}

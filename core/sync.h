@@ -95,6 +95,8 @@ void bh_local_set(BhLocal *local, gpointer value);
 
 /* Monotonic, µs. */
 gint64 bh_clock_now(void);
+/* The time at which a timeout (µs) that begins now is over; BH_NO_DEADLINE for one that reaches as far. */
+gint64 bh_clock_deadline(gint64 timeout);
 
 /* Sees what threads do to locks. Every member may be NULL. Called on the thread that does it. */
 typedef struct {

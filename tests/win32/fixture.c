@@ -1,6 +1,5 @@
 #include "fixture.h"
 
-#include <psapi.h>
 #include <string.h>
 
 static const BhLockClass fixture_class = {"fixture", BH_RANK_LEAF, FALSE};
@@ -220,31 +219,14 @@ void fixture_ungate(Fixture *fixture) {
   bh_mutex_unlock(&fixture->lock);
 }
 
-/* Fails while the process's list of modules is being changed. */
-static gboolean has_module(HANDLE process, const char *file) {
-  g_autofree wchar_t *wanted = bh_wire_wide(file);
-  wchar_t name[MAX_PATH];
-  HMODULE modules[256];
-  DWORD size;
+void fixture_await_hang(Fixture *fixture) {
+  g_autofree char *text = g_strdup_printf("bulkhead-faults-hangs-%u", fixture->link->class->pid(fixture->link));
+  g_autofree wchar_t *name = bh_wire_wide(text);
+  HANDLE there = CreateEventW(NULL, TRUE, FALSE, name); /* whoever comes first makes it */
 
-  if (!EnumProcessModules(process, modules, sizeof modules, &size)) return FALSE;
-  for (DWORD i = 0; i < MIN(size / sizeof *modules, G_N_ELEMENTS(modules)); i++)
-    if (GetModuleBaseNameW(process, modules[i], name, MAX_PATH) > 0 && _wcsicmp(name, wanted) == 0) return TRUE;
-  return FALSE;
-}
-
-void fixture_await_module(Fixture *fixture, const char *name) {
-  const gint64 deadline = bh_clock_now() + 10 * G_TIME_SPAN_SECOND;
-  const DWORD pid = fixture->backend->class->pid(fixture->link);
-  HANDLE process = OpenProcess(PROCESS_QUERY_INFORMATION | PROCESS_VM_READ, FALSE, pid);
-  g_autofree char *file = g_strconcat(name, ".dll", NULL);
-
-  g_assert_nonnull(process);
-  while (!has_module(process, file)) {
-    if (bh_clock_now() > deadline) g_error("the host does not load %s", file);
-    Sleep(2);
-  }
-  CloseHandle(process);
+  g_assert_nonnull(there);
+  g_assert_cmpint(WaitForSingleObject(there, 10 * 1000), ==, WAIT_OBJECT_0);
+  CloseHandle(there);
 }
 
 const char *fixture_await_death(Fixture *fixture) {

@@ -63,8 +63,8 @@ void fixture_gate(Fixture *fixture);
 void fixture_await_waiting(Fixture *fixture, guint count);
 void fixture_ungate(Fixture *fixture);
 
-/* Waits until the host has mapped the plugin of this name (without ".dll"): from then on its code runs. */
-void fixture_await_module(Fixture *fixture, const char *name);
+/* Waits until the plugin, a faults.dll whose name has it hang while it is loaded, is there. */
+void fixture_await_hang(Fixture *fixture);
 
 /* Waits until `died` came, and returns what it said. */
 const char *fixture_await_death(Fixture *fixture);

@@ -141,7 +141,7 @@ static void test_load_hangs(gconstpointer name) {
 
   fixture_open(&fixture, path);
   thread = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, &loading);
-  fixture_await_module(&fixture, name);
+  fixture_await_hang(&fixture);
   fixture.backend->class->kill(fixture.link, "loading took too long");
   bh_thread_join(thread);
   assert_dead(loading.status);

@@ -81,9 +81,15 @@ static HRESULT terminate_0(void) {
   return S_OK;
 }
 
-static HRESULT hang(void) {
+/* Never returns; and says that it has come here, by an event that bears this process's number. */
+static void hang(void) {
+  wchar_t name[64];
+  HANDLE here;
+
+  swprintf(name, COUNT(name), L"bulkhead-faults-hangs-%lu", GetCurrentProcessId());
+  here = CreateEventW(NULL, TRUE, FALSE, name);
+  SetEvent(here); /* left open: who waits may come later */
   Sleep(INFINITE);
-  return S_OK;
 }
 
 static DWORD WINAPI fault_later(void *go) {
@@ -311,7 +317,6 @@ static const struct {
     {L"exit-0", exit_0},
     {L"exit-process-7", exit_process_7},
     {L"terminate-0", terminate_0},
-    {L"hang", hang},
     {L"own-thread-prepare", own_thread_prepare},
     {L"own-thread-fault", own_thread_fault},
     {L"mount", mount},
@@ -360,7 +365,7 @@ BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved) {
   GetModuleFileNameW(instance, path, MAX_PATH);
   wcscpy(own_name, wcsrchr(path, L'\\') + 1);
   *wcsrchr(own_name, L'.') = L'\0';
-  if (is_called(L"dllmain-hangs")) Sleep(INFINITE);
+  if (is_called(L"dllmain-hangs")) hang();
   return !is_called(L"dllmain-refuses");
 }
 
@@ -369,7 +374,7 @@ __declspec(dllexport) HRESULT
   WSL_PLUGIN_REQUIRE_VERSION(2, 9, 5, Api);
   if (is_called(L"requires-update")) WSL_PLUGIN_REQUIRE_VERSION(99, 0, 0, Api);
   api = Api;
-  if (is_called(L"entry-hangs")) Sleep(INFINITE);
+  if (is_called(L"entry-hangs")) hang();
   if (is_called(L"entry-faults")) fault(NULL);
   if (is_called(L"entry-fails")) return E_UNEXPECTED;
   if (is_called(L"entry-calls") && mount() != (HRESULT)0x80070490) return E_FAIL;
