@@ -9,7 +9,7 @@ gint bh_script_index(const char *const *list, const char *text) {
   return -1;
 }
 
-static guint32 number_of(const BhScriptWord *word) {
+guint32 bh_script_number(const BhScriptWord *word) {
   return (guint32)g_ascii_strtoull(word->text, NULL, 10);
 }
 
@@ -17,20 +17,29 @@ static guint32 number_of(const BhScriptWord *word) {
 
 /* ---- Calls --------------------------------------------------------------------------------------------- */
 
+char **bh_script_arguments(const BhScriptContext *context, const BhScriptNode *node, guint first) {
+  char **arguments;
+
+  if (node->words->len <= first + 1) return NULL;
+  arguments = g_new0(char *, node->words->len - first + 1);
+  for (guint i = first; i < node->words->len; i++) arguments[i - first] = bh_script_expand(context, WORD(i));
+  return arguments;
+}
+
 /* Makes the call and reports its result. Of a process, all that comes out. */
 static void call_and_report(BhScriptContext *context, const char *name, BhCall *call) {
   const BhScriptPort *port = context->run->port;
   gpointer host = context->run->host;
   g_auto(BhCallReply) reply = {0};
   g_autofree char *output = NULL;
+  g_autofree char *more = NULL;
 
   call->session = context->session;
   port->call(host, call, &reply);
-  if (BH_SUCCEEDED(reply.result) && reply.resource.close != NULL) {
+  if (BH_SUCCEEDED(reply.result) && reply.resource.close != NULL)
     output = port->read_all(host, &reply.resource, BH_SCRIPT_MAX_OUTPUT);
-    if (output != NULL) g_strchomp(output);
-  }
-  bh_script_report(context, reply.result, output, "%s", name);
+  if (output != NULL && *g_strchomp(output) != '\0') more = g_strconcat(": ", output, NULL);
+  bh_script_report(context, reply.result, more, "%s", name);
 }
 
 static BhFlow run_mount(BhScriptContext *context, const BhScriptNode *node) {
@@ -51,16 +60,12 @@ static BhFlow run_mount(BhScriptContext *context, const BhScriptNode *node) {
 
 /* The word `path` of the line, and the arguments that follow it. */
 static void execute(BhScriptContext *context, const BhScriptNode *node, BhCall *call, guint path) {
-  g_auto(GStrv) arguments = NULL;
+  g_autofree char *text = bh_script_expand_or_null(context, WORD(path));
+  g_auto(GStrv) arguments = bh_script_arguments(context, node, path);
 
-  call->path = bh_script_expand_or_null(context, WORD(path));
-  if (node->words->len > path + 1) {
-    arguments = g_new0(char *, node->words->len - path + 1);
-    for (guint i = path; i < node->words->len; i++) arguments[i - path] = bh_script_expand(context, WORD(i));
-    call->arguments = arguments;
-  }
+  call->path = text;
+  call->arguments = arguments;
   call_and_report(context, node->action->name, call);
-  g_free(call->path);
 }
 
 static BhFlow run_execute(BhScriptContext *context, const BhScriptNode *node) {
@@ -90,7 +95,7 @@ static BhFlow run_error(BhScriptContext *context, const BhScriptNode *node) {
 static BhFlow run_session(BhScriptContext *context, const BhScriptNode *node) {
   gboolean own = g_str_equal(WORD(0)->text, "hook");
 
-  context->session = own ? context->frame->notification.session : number_of(WORD(0));
+  context->session = own ? context->frame->notification.session : bh_script_number(WORD(0));
   return BH_FLOW_NEXT;
 }
 
@@ -107,8 +112,8 @@ static BhFlow run_require_version(BhScriptContext *context, const BhScriptNode *
   guint32 actual[] = {version->major, version->minor, version->revision};
   guint part = 0;
 
-  while (part < 2 && actual[part] == number_of(WORD(part))) part++;
-  if (actual[part] >= number_of(WORD(part))) return BH_FLOW_NEXT;
+  while (part < 2 && actual[part] == bh_script_number(WORD(part))) part++;
+  if (actual[part] >= bh_script_number(WORD(part))) return BH_FLOW_NEXT;
   context->result = BH_E_REQUIRES_UPDATE;
   bh_script_report(context, context->result, NULL, "return");
   return BH_FLOW_RETURN;
@@ -205,7 +210,7 @@ static BhFlow run_meet(BhScriptContext *context, const BhScriptNode *node) {
     g_hash_table_insert(run->meetings, (gpointer)name, meeting);
   }
   round = meeting->round;
-  if (++meeting->arrived >= number_of(WORD(1))) {
+  if (++meeting->arrived >= bh_script_number(WORD(1))) {
     meeting->arrived = 0;
     meeting->round++;
     bh_cond_broadcast(&run->changed);
@@ -255,11 +260,11 @@ static BhFlow run_thread(BhScriptContext *context, const BhScriptNode *node) {
   }
 
   lane = g_new0(Lane, 1);
-  lane->context = (BhScriptContext){.run = run, .session = context->session};
-  lane->context.frame = bh_script_frame_ref(run, context->frame);
+  lane->context = bh_script_inner(context, bh_script_frame_ref(run, context->frame), FALSE);
   lane->body = node->body;
   thread = run->port->spawn(run->host, apartment, run_named_thread, lane);
   if (thread == NULL) {
+    bh_script_context_end(&lane->context);
     bh_script_frame_unref(run, lane->context.frame);
     g_free(lane);
     result = BH_E_OUTOFMEMORY;
@@ -307,13 +312,13 @@ static void run_lane(gpointer data) {
 
 static BhFlow run_parallel(BhScriptContext *context, const BhScriptNode *node) {
   BhScriptRun *run = context->run;
-  guint count = number_of(WORD(0));
+  guint count = bh_script_number(WORD(0));
   g_autofree Lane *lanes = g_new0(Lane, count);
   guint failures = 0;
   BhResult first = BH_OK;
 
   for (guint i = 0; i < count; i++) {
-    lanes[i].context = (BhScriptContext){run, context->frame, context->session, TRUE, 0, BH_OK, BH_OK};
+    lanes[i].context = bh_script_inner(context, context->frame, TRUE);
     lanes[i].body = node->body;
     lanes[i].thread = run->port->spawn(run->host, BH_APARTMENT_NONE, run_lane, &lanes[i]);
   }
@@ -322,6 +327,7 @@ static BhFlow run_parallel(BhScriptContext *context, const BhScriptNode *node) {
     if (lanes[i].thread != NULL) {
       run->port->join(run->host, lanes[i].thread);
     } else {
+      bh_script_context_end(lane);
       lane->failures = 1;
       lane->first_failure = BH_E_OUTOFMEMORY;
     }
@@ -339,13 +345,14 @@ static BhFlow run_loop_until(BhScriptContext *context, const BhScriptNode *node)
   BhResult first = BH_OK;
 
   for (;;) {
-    BhScriptContext round = {run, context->frame, context->session, TRUE, 0, BH_OK, BH_OK};
+    BhScriptContext round;
     gboolean given;
 
     bh_mutex_lock(&run->lock);
     given = g_hash_table_contains(run->signals, name);
     bh_mutex_unlock(&run->lock);
     if (given) break;
+    round = bh_script_inner(context, context->frame, TRUE);
     if (bh_script_run_block(&round, node->body) == BH_FLOW_GONE) return BH_FLOW_GONE;
     if (round.failures == 0)
       success++;
@@ -369,6 +376,16 @@ const BhScriptAction bh_script_actions[] = {
     {"mount", "HOST LINUX ro|rw [NAME]", 3, 4, {0, 0, BH_WORD_MODE}, NOT_ATTACH, 0, run_mount},
     {"execute", "PATH [ARGUMENT...]", 1, ALL, {0}, NOT_ATTACH, 0, run_execute},
     {"execute-in", "DISTRIBUTION PATH [ARGUMENT...]", 2, ALL, {BH_WORD_DISTRIBUTION}, NOT_ATTACH, 0, run_execute_in},
+    {"wslc-mount", "HOST LINUX ro|rw", 3, 3, {0, 0, BH_WORD_MODE}, NOT_ATTACH, 0, bh_script_wslc_mount},
+    {"wslc-unmount", "LINUX", 1, 1, {0}, NOT_ATTACH, 0, bh_script_wslc_unmount},
+    {"env", "NAME=VALUE", 1, 1, {BH_WORD_ASSIGNMENT}, NOT_ATTACH, 0, bh_script_env},
+    {"process", "NAME PATH [ARGUMENT...]", 2, ALL, {BH_WORD_NAME}, NOT_ATTACH, 0, bh_script_process},
+    {"process-write", "NAME TEXT", 2, 2, {BH_WORD_NAME, BH_WORD_TEXT}, NOT_ATTACH, 0, bh_script_process_write},
+    {"process-read", "NAME stdout|stderr", 2, 2, {BH_WORD_NAME, BH_WORD_STREAM}, NOT_ATTACH, 0, bh_script_process_read},
+    {"process-fd", "NAME NUMBER", 2, 2, {BH_WORD_NAME, BH_WORD_NUMBER}, NOT_ATTACH, 0, bh_script_process_fd},
+    {"process-wait", "NAME", 1, 1, {BH_WORD_NAME}, NOT_ATTACH, 0, bh_script_process_wait},
+    {"process-code", "NAME", 1, 1, {BH_WORD_NAME}, NOT_ATTACH, 0, bh_script_process_code},
+    {"process-release", "NAME", 1, 1, {BH_WORD_NAME}, NOT_ATTACH, 0, bh_script_process_release},
     {"error", "TEXT", 1, 1, {BH_WORD_TEXT}, NOT_ATTACH, 0, run_error},
     {"session", "NUMBER|hook", 1, 1, {BH_WORD_SESSION}, NOT_ATTACH, 0, run_session},
     {"require-version", "MAJOR MINOR REVISION", 3, 3, {BH_WORD_NUMBER, BH_WORD_NUMBER, BH_WORD_NUMBER},

@@ -1,6 +1,7 @@
 /* script-internal.h: a script between its parser and its interpreter.
  *
- * script-parse.c turns text into nodes, script-actions.c has the table of actions, script-run.c runs them. */
+ * script-parse.c turns text into nodes, script-actions.c and script-actions-wslc.c have the actions, script-run.c
+ * runs them, script-document.c reads what hooks bring along. */
 #pragma once
 
 #include "script.h"
@@ -63,6 +64,8 @@ typedef enum {
   BH_WORD_DISTRIBUTION, /* %DISTRIBUTION%, a GUID, unknown */
   BH_WORD_SESSION,      /* a number, or `hook` */
   BH_WORD_MODE,         /* ro, rw */
+  BH_WORD_ASSIGNMENT,   /* NAME=VALUE */
+  BH_WORD_STREAM,       /* stdout, stderr */
   BH_WORD_APARTMENT,    /* none, mta, sta */
   BH_WORD_CRASH,        /* a kind of crash */
   BH_WORD_TEXT,         /* the rest of the line, at least a character */
@@ -84,6 +87,7 @@ extern const guint bh_script_action_count;
 
 extern const char *const bh_script_apartments[]; /* by BhApartment, NULL-terminated */
 extern const char *const bh_script_crashes[];    /* by BhCrash, NULL-terminated */
+extern const char *const bh_script_handles[];    /* null and bogus: no process is named so; NULL-terminated */
 
 /* Its index in a NULL-terminated list, or -1. */
 gint bh_script_index(const char *const *list, const char *text);
@@ -99,8 +103,9 @@ typedef struct {
 struct BhScriptContext {
   BhScriptRun *run;
   BhScriptFrame *frame;
-  guint32 session; /* that calls name */
-  gboolean quiet;  /* in a parallel or loop: nothing but `log` is logged */
+  guint32 session;    /* that calls name */
+  char **environment; /* that processes are given; owned; NULL: none */
+  gboolean quiet;     /* in a parallel or loop: nothing but `log` is logged */
   guint failures;
   BhResult first_failure;
   BhResult result; /* with BH_FLOW_RETURN */
@@ -116,9 +121,11 @@ struct BhScriptRun {
   BhMutex lock;   /* guards what follows, and the frames */
   BhCond changed; /* any of it */
   gboolean gone;
-  GHashTable *signals;  /* name: the set of those given */
-  GHashTable *meetings; /* name to BhScriptMeeting */
-  GHashTable *threads;  /* name to the port's thread, not yet joined; nodes own the names */
+  GHashTable *signals;   /* name: the set of those given */
+  GHashTable *meetings;  /* name to BhScriptMeeting */
+  GHashTable *threads;   /* name to the port's thread, not yet joined; nodes own the names */
+  GHashTable *processes; /* "session name" to the handle (guint64); both owned */
+  GHashTable *names;     /* "session id" of a container or image to its name; both owned */
 };
 
 typedef struct {
@@ -133,11 +140,34 @@ BhFlow bh_script_run_block(BhScriptContext *context, const GPtrArray *body);
 char *bh_script_expand(const BhScriptContext *context, const BhScriptWord *word);
 char *bh_script_expand_or_null(const BhScriptContext *context, const BhScriptWord *word);
 void bh_script_log(const BhScriptContext *context, const char *format, ...) G_GNUC_PRINTF(2, 3);
-/* Logs "what RESULT[: more]" where it is to be logged, and counts a failure. */
+/* Logs "what RESULT" and, right behind it, more (may be NULL), where it is to be logged, and counts a failure. */
 void bh_script_report(BhScriptContext *context, BhResult result, const char *more, const char *what, ...)
     G_GNUC_PRINTF(4, 5);
+/* The context of a block within context's; and its end, which bh_script_run_block sees to. */
+BhScriptContext bh_script_inner(const BhScriptContext *context, BhScriptFrame *frame, gboolean quiet);
+void bh_script_context_end(BhScriptContext *context);
 BhScriptFrame *bh_script_frame_ref(BhScriptRun *run, BhScriptFrame *frame);
 void bh_script_frame_unref(BhScriptRun *run, BhScriptFrame *frame);
+
+/* script-actions.c: words as numbers, and as an argv: the word `first` and the rest; NULL: it stands alone. */
+guint32 bh_script_number(const BhScriptWord *word);
+char **bh_script_arguments(const BhScriptContext *context, const BhScriptNode *node, guint first);
+
+/* script-actions-wslc.c: rows of the table. */
+BhFlow bh_script_wslc_mount(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_wslc_unmount(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_env(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_process(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_process_write(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_process_read(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_process_fd(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_process_wait(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_process_code(BhScriptContext *context, const BhScriptNode *node);
+BhFlow bh_script_process_release(BhScriptContext *context, const BhScriptNode *node);
+
+/* script-document.c: the string that a JSON object has under key, or the first one of an array there. The caller's.
+ * NULL: it has none, or json is no object. */
+char *bh_script_document_text(const char *json, const char *key);
 
 static inline const BhScriptWord *bh_script_word(const BhScriptNode *node, guint index) {
   return &g_array_index(node->words, BhScriptWord, index);

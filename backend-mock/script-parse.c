@@ -11,11 +11,12 @@ typedef struct {
 typedef struct {
   BhScript *script;
   guint line;
-  GArray *words;      /* BhScriptWord of the line */
-  GArray *blocks;     /* Block: the handler, then what is open in it */
-  GPtrArray *threads; /* const BhScriptNode, `thread`s */
-  GPtrArray *signals; /* `signal`s */
-  GPtrArray *users;   /* nodes whose first word must be one of them */
+  GArray *words;        /* BhScriptWord of the line */
+  GArray *blocks;       /* Block: the handler, then what is open in it */
+  GPtrArray *threads;   /* const BhScriptNode, `thread`s */
+  GPtrArray *signals;   /* `signal`s */
+  GPtrArray *processes; /* `process`es */
+  GPtrArray *users;     /* nodes whose first word must be one of them */
   char *error;
 } Parser;
 
@@ -167,6 +168,11 @@ static gboolean check_word(Parser *parser, BhWordKind kind, const BhScriptWord *
     case BH_WORD_MODE:
       return g_str_equal(text, "ro") || g_str_equal(text, "rw") ||
              FAIL(parser, word, "'%s' is neither ro nor rw", text);
+    case BH_WORD_ASSIGNMENT:
+      return (strchr(text, '=') != NULL && *text != '=') || FAIL(parser, word, "'%s' is no NAME=VALUE", text);
+    case BH_WORD_STREAM:
+      return g_str_equal(text, "stdout") || g_str_equal(text, "stderr") ||
+             FAIL(parser, word, "'%s' is neither stdout nor stderr", text);
     case BH_WORD_APARTMENT:
       return bh_script_index(bh_script_apartments, text) >= 0 ||
              FAIL(parser, word, "'%s' is none of the apartments none, mta and sta", text);
@@ -266,6 +272,12 @@ static gboolean note_names(Parser *parser, const BhScriptNode *node, guint place
   } else if (g_str_equal(name, "signal")) {
     if (g_str_equal(word->text, "hook")) return FAIL(parser, word, "a signal cannot be named 'hook'");
     g_ptr_array_add(parser->signals, (gpointer)node);
+  } else if (g_str_equal(name, "process")) {
+    if (bh_script_index(bh_script_handles, word->text) >= 0)
+      return FAIL(parser, word, "a process cannot be named '%s'", word->text);
+    g_ptr_array_add(parser->processes, (gpointer)node);
+  } else if (g_str_has_prefix(name, "process-")) {
+    if (bh_script_index(bh_script_handles, word->text) < 0) g_ptr_array_add(parser->users, (gpointer)node);
   } else if (g_str_equal(name, "join") || g_str_equal(name, "await") || g_str_equal(name, "loop-until")) {
     g_ptr_array_add(parser->users, (gpointer)node);
   }
@@ -319,19 +331,27 @@ static gboolean parse_line(Parser *parser, char *line) {
   return action != NULL ? parse_action(parser, action) : FAIL(parser, word, "there is no action '%s'", word->text);
 }
 
+/* Whether one of named has this name for its first word. */
+static gboolean has_name(const GPtrArray *named, const char *name) {
+  for (guint i = 0; i < named->len; i++)
+    if (g_str_equal(bh_script_word(named->pdata[i], 0)->text, name)) return TRUE;
+  return FALSE;
+}
+
 static gboolean check_users(Parser *parser) {
   for (guint i = 0; i < parser->users->len; i++) {
     const BhScriptNode *node = parser->users->pdata[i];
-    gboolean joins = g_str_equal(node->action->name, "join");
-    const GPtrArray *named = joins ? parser->threads : parser->signals;
     const BhScriptWord *word = bh_script_word(node, 0);
-    gboolean found = FALSE;
 
-    for (guint j = 0; j < named->len && !found; j++)
-      found = g_str_equal(bh_script_word(named->pdata[j], 0)->text, word->text);
-    if (!found)
-      return fail_at(parser, node->line, word->column, joins ? "there is no thread '%s'" : "nothing signals '%s'",
-                     word->text);
+    if (g_str_equal(node->action->name, "join")) {
+      if (!has_name(parser->threads, word->text))
+        return fail_at(parser, node->line, word->column, "there is no thread '%s'", word->text);
+    } else if (g_str_has_prefix(node->action->name, "process-")) {
+      if (!has_name(parser->processes, word->text))
+        return fail_at(parser, node->line, word->column, "there is no process '%s'", word->text);
+    } else if (!has_name(parser->signals, word->text)) {
+      return fail_at(parser, node->line, word->column, "nothing signals '%s'", word->text);
+    }
   }
   return TRUE;
 }
@@ -364,6 +384,7 @@ BhScript *bh_script_parse(const char *text, gsize size, char **error) {
       .blocks = g_array_new(FALSE, FALSE, sizeof(Block)),
       .threads = g_ptr_array_new(),
       .signals = g_ptr_array_new(),
+      .processes = g_ptr_array_new(),
       .users = g_ptr_array_new(),
   };
   gboolean parsed = parse_text(&parser, text, size);
@@ -372,6 +393,7 @@ BhScript *bh_script_parse(const char *text, gsize size, char **error) {
   g_array_unref(parser.blocks);
   g_ptr_array_unref(parser.threads);
   g_ptr_array_unref(parser.signals);
+  g_ptr_array_unref(parser.processes);
   g_ptr_array_unref(parser.users);
   if (parsed) return g_steal_pointer(&script);
   *error = parser.error;

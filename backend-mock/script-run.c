@@ -53,6 +53,7 @@ const char *const bh_script_variables[] = {"FOLDER", "SESSION", "DISTRIBUTION", 
 
 static void append_variable(const BhScriptContext *context, BhScriptVariable variable, GString *text) {
   const BhNotification *notification = &context->frame->notification;
+  const char *name = notification->name != NULL ? notification->name : notification->display_name;
   const BhVersion *version = &context->run->version;
   g_autofree char *guid = NULL;
   gsize length = text->len;
@@ -64,7 +65,7 @@ static void append_variable(const BhScriptContext *context, BhScriptVariable var
       guid = bh_guid_to_string(&notification->distribution);
       g_string_append(text, guid);
       break;
-    case NAME: g_string_append(text, notification->name != NULL ? notification->name : "-"); break;
+    case NAME: g_string_append(text, name != NULL ? name : "-"); break;
     case DOCUMENT: g_string_append(text, notification->document != NULL ? notification->document : "-"); break;
     case TOKEN: g_string_append(text, notification->token != 0 ? "set" : "-"); break;
     case SID: g_string_append(text, notification->sid != NULL ? "set" : "-"); break;
@@ -141,36 +142,46 @@ void bh_script_report(BhScriptContext *context, BhResult result, const char *mor
   va_start(arguments, what);
   action = g_strdup_vprintf(what, arguments);
   va_end(arguments);
-  if (more != NULL && *more != '\0')
-    bh_script_log(context, "%s %s: %s", action, name, more);
-  else
-    bh_script_log(context, "%s %s", action, name);
+  bh_script_log(context, "%s %s%s", action, name, more != NULL ? more : "");
 }
+
+/* Hooks of which the log shows the session's name, and those that bring a document or an id along. */
+#define BIT(hook) (1u << BH_HOOK_##hook)
+#define NAMED \
+  (BIT(SESSION_CREATED) | BIT(SESSION_STOPPING) | BIT(CONTAINER_VM_STARTED) | BIT(CONTAINER_VM_STOPPING))
+#define CREATED BIT(SESSION_CREATED)
+#define ANY     G_MAXUINT32
 
 /* What of a notification the log shows, in this order. The numbers of session and token are chance. */
 static const struct {
   const char *key;
   guint offset;
+  guint32 hooks;   /* bit n: hook n, if it has that */
+  gboolean is_set; /* only whether there is one */
 } shown[] = {
-    {"flags", G_STRUCT_OFFSET(BhNotification, vm_flags)},
-    {"name", G_STRUCT_OFFSET(BhNotification, name)},
-    {"name", G_STRUCT_OFFSET(BhNotification, display_name)},
-    {"id", G_STRUCT_OFFSET(BhNotification, distribution)},
-    {"init", G_STRUCT_OFFSET(BhNotification, init_pid)},
-    {"pidns", G_STRUCT_OFFSET(BhNotification, pid_namespace)},
-    {"family", G_STRUCT_OFFSET(BhNotification, package_family_name)},
-    {"flavor", G_STRUCT_OFFSET(BhNotification, flavor)},
-    {"version", G_STRUCT_OFFSET(BhNotification, version)},
-    {"application", G_STRUCT_OFFSET(BhNotification, application_pid)},
-    {"document", G_STRUCT_OFFSET(BhNotification, document)},
+    {"flags", G_STRUCT_OFFSET(BhNotification, vm_flags), ANY, FALSE},
+    {"name", G_STRUCT_OFFSET(BhNotification, name), ANY, FALSE},
+    {"name", G_STRUCT_OFFSET(BhNotification, display_name), NAMED, FALSE},
+    {"id", G_STRUCT_OFFSET(BhNotification, distribution), ANY, FALSE},
+    {"init", G_STRUCT_OFFSET(BhNotification, init_pid), ANY, FALSE},
+    {"pidns", G_STRUCT_OFFSET(BhNotification, pid_namespace), ANY, FALSE},
+    {"family", G_STRUCT_OFFSET(BhNotification, package_family_name), ANY, FALSE},
+    {"flavor", G_STRUCT_OFFSET(BhNotification, flavor), ANY, FALSE},
+    {"version", G_STRUCT_OFFSET(BhNotification, version), ANY, FALSE},
+    {"pid", G_STRUCT_OFFSET(BhNotification, application_pid), CREATED, FALSE},
+    {"token", G_STRUCT_OFFSET(BhNotification, token), CREATED, TRUE},
+    {"sid", G_STRUCT_OFFSET(BhNotification, sid), CREATED, TRUE},
 };
 
-static void append_field(GString *line, const char *key, const BhNotification *notification,
-                         const BhField *field) {
+static gboolean is_set(const BhNotification *notification, const BhField *field) {
+  return field->type == BH_FIELD_BLOB ? G_STRUCT_MEMBER(GBytes *, notification, field->offset) != NULL
+                                      : G_STRUCT_MEMBER(guint64, notification, field->offset) != 0;
+}
+
+static void append_field(GString *line, const BhNotification *notification, const BhField *field) {
   g_autofree char *guid = NULL;
   const char *text;
 
-  g_string_append_printf(line, " %s=", key);
   switch (field->type) {
     case BH_FIELD_U32:
       g_string_append_printf(line, "%u", G_STRUCT_MEMBER(guint32, notification, field->offset));
@@ -198,18 +209,81 @@ static const BhField *find_field(const BhHookInfo *hook, guint offset) {
   return NULL;
 }
 
+/* ---- Containers and images, of which a hook brings a JSON document or, later, only the id --------------- */
+
+static const struct {
+  BhHook made, gone;
+  const char *what;
+  const char *name_key; /* in the document */
+  const char *prefix;   /* of the id */
+} things[] = {
+    {BH_HOOK_CONTAINER_STARTED, BH_HOOK_CONTAINER_STOPPING, "container", "Name", ""},
+    {BH_HOOK_IMAGE_CREATED, BH_HOOK_IMAGE_DELETED, "image", "RepoTags", "sha256:"},
+};
+
+/* As Docker makes them: 64 hexadecimal digits. */
+static gboolean is_id(const char *text, const char *prefix) {
+  if (!g_str_has_prefix(text, prefix)) return FALSE;
+  text += strlen(prefix);
+  return strlen(text) == 64 && text[strspn(text, "0123456789abcdef")] == '\0';
+}
+
+/* Two sessions may have the same image. The caller's. */
+static char *key_of(const BhNotification *notification, const char *id) {
+  return g_strdup_printf("%u %s", notification->session, id);
+}
+
+/* The name in a document, which is remembered with the id. */
+static void append_made(BhScriptRun *run, GString *line, guint thing, const BhNotification *notification) {
+  const char *document = notification->document;
+  g_autofree char *id = bh_script_document_text(document, "Id");
+  g_autofree char *name = bh_script_document_text(document, things[thing].name_key);
+  const char *plain = name == NULL ? "-" : *name == '/' ? name + 1 : name; /* Docker's containers have a slash */
+
+  g_string_append_printf(line, " %s=%s", things[thing].what, plain);
+  if (id == NULL || !is_id(id, things[thing].prefix)) {
+    g_string_append(line, " id=-");
+    return;
+  }
+  bh_mutex_lock(&run->lock);
+  g_hash_table_insert(run->names, key_of(notification, id), g_strdup(plain));
+  bh_mutex_unlock(&run->lock);
+}
+
+/* The name of what had this id when it was made, which is over now. */
+static void append_gone(BhScriptRun *run, GString *line, guint thing, const BhNotification *notification) {
+  const char *id = notification->document, *name;
+  g_autofree char *key = key_of(notification, id);
+
+  bh_mutex_lock(&run->lock);
+  name = g_hash_table_lookup(run->names, key);
+  if (name != NULL)
+    g_string_append_printf(line, " %s=%s", things[thing].what, name);
+  else
+    g_string_append(line, is_id(id, things[thing].prefix) ? " id=set" : " id=-");
+  g_hash_table_remove(run->names, key);
+  bh_mutex_unlock(&run->lock);
+}
+
 static void log_hook(const BhScriptContext *context) {
   const BhNotification *notification = &context->frame->notification;
   const BhHookInfo *hook = &bh_hooks[notification->hook];
-  g_autofree char *text = NULL;
-  GString *line = g_string_new(hook->name);
+  g_autoptr(GString) line = g_string_new(hook->name);
 
   for (guint i = 0; i < G_N_ELEMENTS(shown); i++) {
     const BhField *field = find_field(hook, shown[i].offset);
-    if (field != NULL) append_field(line, shown[i].key, notification, field);
+    if (field == NULL || (shown[i].hooks & (1u << notification->hook)) == 0) continue;
+    g_string_append_printf(line, " %s=", shown[i].key);
+    if (shown[i].is_set)
+      g_string_append(line, is_set(notification, field) ? "set" : "-");
+    else
+      append_field(line, notification, field);
   }
-  text = g_string_free(line, FALSE);
-  bh_script_log(context, "%s", text);
+  for (guint i = 0; i < G_N_ELEMENTS(things); i++) {
+    if (notification->hook == things[i].made) append_made(context->run, line, i, notification);
+    if (notification->hook == things[i].gone) append_gone(context->run, line, i, notification);
+  }
+  bh_script_log(context, "%s", line->str);
 }
 
 /* ---- Running ------------------------------------------------------------------------------------------- */
@@ -223,7 +297,21 @@ static gboolean is_gone(BhScriptRun *run) {
   return gone;
 }
 
-BhFlow bh_script_run_block(BhScriptContext *context, const GPtrArray *body) {
+BhScriptContext bh_script_inner(const BhScriptContext *context, BhScriptFrame *frame, gboolean quiet) {
+  return (BhScriptContext){
+      .run = context->run,
+      .frame = frame,
+      .session = context->session,
+      .environment = g_strdupv(context->environment),
+      .quiet = quiet,
+  };
+}
+
+void bh_script_context_end(BhScriptContext *context) {
+  g_clear_pointer(&context->environment, g_strfreev);
+}
+
+static BhFlow run_lines(BhScriptContext *context, const GPtrArray *body) {
   for (guint i = 0; i < body->len; i++) {
     const BhScriptNode *node = body->pdata[i];
     BhFlow flow;
@@ -233,6 +321,13 @@ BhFlow bh_script_run_block(BhScriptContext *context, const GPtrArray *body) {
     if (flow != BH_FLOW_NEXT) return flow;
   }
   return is_gone(context->run) ? BH_FLOW_GONE : BH_FLOW_NEXT;
+}
+
+BhFlow bh_script_run_block(BhScriptContext *context, const GPtrArray *body) {
+  BhFlow flow = run_lines(context, body);
+
+  bh_script_context_end(context);
+  return flow;
 }
 
 static BhResult run_handler(BhScriptRun *run, guint handler, const BhNotification *notification) {
@@ -288,6 +383,8 @@ BhScriptRun *bh_script_run_new(const BhScript *script, const BhScriptPort *port,
   run->signals = g_hash_table_new(g_str_hash, g_str_equal);
   run->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
   run->threads = g_hash_table_new(g_str_hash, g_str_equal);
+  run->processes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  run->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   bh_mutex_init(&run->lock, &run_class);
   bh_cond_init(&run->changed);
   return run;
@@ -297,6 +394,8 @@ void bh_script_run_free(BhScriptRun *run) {
   g_hash_table_unref(run->signals);
   g_hash_table_unref(run->meetings);
   g_hash_table_unref(run->threads);
+  g_hash_table_unref(run->processes);
+  g_hash_table_unref(run->names);
   bh_cond_clear(&run->changed);
   bh_mutex_clear(&run->lock);
   g_free(run->folder);

@@ -47,6 +47,28 @@
  *       ExecuteBinaryInDistribution. DISTRIBUTION is %DISTRIBUTION%, a GUID, or unknown: a random one.
  *   error TEXT                             → error RESULT
  *       PluginError.
+ *   wslc-mount HOST LINUX ro|rw            → wslc-mount RESULT
+ *   wslc-unmount LINUX                     → wslc-unmount RESULT
+ *       WSLCMountFolder, WSLCUnmountFolder.
+ *   process NAME PATH [ARGUMENT…]          → process NAME RESULT[ errno=N]
+ *       WSLCCreateProcess. Arguments as in execute. NAME then stands for the handle, in the hooks of the same
+ *       session; NULL if it failed. A name may be used again: that releases nothing.
+ *   env NAME=VALUE
+ *       The `process` lines below it, until the block ends, pass this in Env, which else is NULL.
+ *   process-write NAME TEXT                → process-write NAME RESULT
+ *       WSLCProcessGetFd of its stdin, into which goes TEXT; then it is closed. So: once a process.
+ *   process-read NAME stdout|stderr        → process-read NAME stdout: OUTPUT
+ *       WSLCProcessGetFd, and all that comes until the process closes it. Once, likewise. If that fails it logs
+ *       process-read NAME stdout RESULT.
+ *   process-fd NAME NUMBER                 → process-fd NAME RESULT
+ *       WSLCProcessGetFd alone; what it gets is closed.
+ *   process-wait NAME                      → process-wait NAME RESULT
+ *       WSLCProcessGetExitEvent, and waits for that.
+ *   process-code NAME                      → process-code NAME RESULT[ CODE]
+ *       WSLCProcessGetExitCode.
+ *   process-release NAME
+ *       WSLCReleaseProcess. NAME keeps its handle.
+ *       In all of these NAME may be null, or bogus: a handle that was never given.
  *   session NUMBER|hook
  *       The calls below, until the block ends, name this session, or the hook's own again.
  *   require-version MAJOR MINOR REVISION   → return WSL_E_PLUGIN_REQUIRES_UPDATE, if so
@@ -83,14 +105,20 @@
  *
  * A handler logs, first of all, its name and what the scenarios need of its arguments, NULL as -:
  *   OnDistributionStarted name=Debian id={…} init=7 pidns=4026531836 family=- flavor=debian version=12
+ *   OnSessionCreated name=dev pid=3412 token=set sid=set       OnSessionStopping, WslcVm…: only the name
+ *   ContainerStarted container=web                             by the document's Name, without Docker's slash
+ *   ContainerStopping container=web                            the same id came in web's document
+ *   ImageCreated image=alpine, ImageDeleted image=alpine       likewise, by the first of RepoTags
+ * An id that came in no document of the same session is id=set; one that is not as Docker makes them, or is missing,
+ * id=-. So a script without `on ContainerStarted` has ContainerStopping id=set.
  *
- * Variables, in any word or TEXT: %FOLDER% the script's folder as the service spells it; %SESSION%,
- * %DISTRIBUTION%, %NAME%, %DOCUMENT% of the hook; %TOKEN% and %SID%: `set` or -; %VERSION% of the service;
- * %LONG%, once a line: a string longer than a record may be; %% is a percent sign.
+ * Variables, in any word or TEXT: %FOLDER% the script's folder as the service spells it; %SESSION%, %DISTRIBUTION%,
+ * %DOCUMENT% of the hook, and %NAME%, a distribution's or WSLC session's; %TOKEN% and %SID%: `set` or -; %VERSION% of
+ * the service; %LONG%, once a line: a string longer than a record may be; %% is a percent sign.
  *
  * Threading: a script is immutable. A run is entered by as many threads as there are hooks and threads of
- * the plugin; its lock (a leaf) guards signals, meetings and threads, and is not held while a port
- * function runs. */
+ * the plugin; its lock (a leaf) guards signals, meetings, threads and the names of processes, containers
+ * and images, and is not held while a port function runs. */
 #pragma once
 
 #include "core/contract.h"
@@ -127,6 +155,12 @@ typedef struct {
   /* What comes out of a process's socket until its end, at most limit bytes; NULL: it could not be read. The
    * caller's, g_free; NUL-terminated. */
   char *(*read_all)(gpointer host, BhResource *socket, gsize limit);
+
+  /* Puts text into a process's socket. FALSE: the process has closed it, or the host is gone. */
+  gboolean (*write_all)(gpointer host, BhResource *socket, const char *text);
+
+  /* Waits for a process's exit event. FALSE: it cannot be waited for, or the host is gone. */
+  gboolean (*wait)(gpointer host, BhResource *event);
 
   /* The name of the user whose token it is; NULL: there is none. The caller's. */
   char *(*user_name)(gpointer host, const BhNotification *notification);

@@ -3,6 +3,9 @@
 #include "guest/socket.h"
 
 #include "script-file.h"
+#include "scripted-wait.h"
+
+#include <string.h>
 
 typedef struct {
   BhMockHost *host;
@@ -15,7 +18,9 @@ typedef struct {
   BhMutex lock; /* guards what follows */
   gboolean gone;
   BhScriptRun *run;
-  GArray *reading; /* gintptr: sockets that a thread reads from, to be shut when the host is gone */
+  GArray *sockets; /* gintptr: those that a thread reads from or writes to, to be shut when the host is gone */
+
+  BhResource ended; /* an event that says that it is gone */
 } Scripted;
 
 static const BhLockClass scripted_class = {"mock-scripted", BH_RANK_LEAF, FALSE};
@@ -58,22 +63,22 @@ static void port_crash(gpointer data, BhCrash kind) {
   bh_mock_host_crash(((Scripted *)data)->host, how[kind]);
 }
 
-/* FALSE: the host is gone, so there is no point in reading. */
-static gboolean begin_reading(Scripted *self, gintptr socket) {
+/* FALSE: the host is gone, so there is no point in waiting for a process. */
+static gboolean begin_waiting(Scripted *self, gintptr socket) {
   gboolean gone;
 
   bh_mutex_lock(&self->lock);
   gone = self->gone;
-  if (!gone) g_array_append_val(self->reading, socket);
+  if (!gone) g_array_append_val(self->sockets, socket);
   bh_mutex_unlock(&self->lock);
   return !gone;
 }
 
-static void end_reading(Scripted *self, gintptr socket) {
+static void end_waiting(Scripted *self, gintptr socket) {
   bh_mutex_lock(&self->lock);
-  for (guint i = 0; i < self->reading->len; i++) {
-    if (g_array_index(self->reading, gintptr, i) != socket) continue;
-    g_array_remove_index_fast(self->reading, i);
+  for (guint i = 0; i < self->sockets->len; i++) {
+    if (g_array_index(self->sockets, gintptr, i) != socket) continue;
+    g_array_remove_index_fast(self->sockets, i);
     break;
   }
   bh_mutex_unlock(&self->lock);
@@ -84,11 +89,26 @@ static char *port_read_all(gpointer data, BhResource *socket, gsize limit) {
   char *text = NULL;
   gsize length;
 
-  if (!begin_reading(self, socket->value)) return NULL;
+  if (!begin_waiting(self, socket->value)) return NULL;
   bh_socket_end_writing(socket->value); /* no more input: cat and the like end then */
   bh_socket_read_to_end(socket->value, limit, &text, &length);
-  end_reading(self, socket->value);
+  end_waiting(self, socket->value);
   return text;
+}
+
+static gboolean port_write_all(gpointer data, BhResource *socket, const char *text) {
+  Scripted *self = data;
+  gboolean written;
+
+  if (!begin_waiting(self, socket->value)) return FALSE;
+  written = bh_socket_write_all(socket->value, text, strlen(text));
+  end_waiting(self, socket->value);
+  return written;
+}
+
+static gboolean port_wait(gpointer data, BhResource *event) {
+  Scripted *self = data;
+  return self->ended.close != NULL && bh_mock_event_wait(self->ended.value, event->value);
 }
 
 static const BhScriptPort port = {
@@ -96,6 +116,8 @@ static const BhScriptPort port = {
     .plugin_error = port_plugin_error,
     .log = port_log,
     .read_all = port_read_all,
+    .write_all = port_write_all,
+    .wait = port_wait,
     .user_name = port_user_name,
     .spawn = port_spawn,
     .join = port_join,
@@ -141,8 +163,9 @@ static void scripted_gone(gpointer data) {
   bh_mutex_lock(&self->lock);
   self->gone = TRUE;
   run = self->run;
-  for (guint i = 0; i < self->reading->len; i++) bh_socket_shutdown(g_array_index(self->reading, gintptr, i));
+  for (guint i = 0; i < self->sockets->len; i++) bh_socket_shutdown(g_array_index(self->sockets, gintptr, i));
   bh_mutex_unlock(&self->lock);
+  if (self->ended.close != NULL) bh_mock_event_set(self->ended.value);
   if (run != NULL) bh_script_end(run);
 }
 
@@ -152,7 +175,8 @@ static void scripted_destroy(gpointer data) {
   g_clear_pointer(&self->run, bh_script_run_free);
   g_clear_pointer(&self->script, bh_script_free);
   g_clear_pointer(&self->log, bh_script_log_close);
-  g_array_unref(self->reading);
+  g_array_unref(self->sockets);
+  bh_resource_clear(&self->ended);
   bh_mutex_clear(&self->lock);
   g_free(self->path);
   g_free(self);
@@ -163,7 +187,8 @@ BhMockPlugin bh_mock_scripted_plugin(BhMockHost *host, const char *path) {
 
   self->host = host;
   self->path = g_strdup(path);
-  self->reading = g_array_new(FALSE, FALSE, sizeof(gintptr));
+  self->sockets = g_array_new(FALSE, FALSE, sizeof(gintptr));
+  self->ended = bh_mock_event_new();
   bh_mutex_init(&self->lock, &scripted_class);
   return (BhMockPlugin){
       .load = scripted_load,

@@ -1,11 +1,20 @@
 /* runner.h: puts a service through a scenario.
  *
- *   gboolean held = bh_run(service, &user, scenario, print_line, NULL);
+ *   gboolean held = bh_run(service, &user, scenario, &(BhRunReport){on_begin, on_end, NULL});
  *
  * Every step's outcome is compared with what the scenario expects of it, and reported. A step that did not meet its
- * expectation does not end the run: the others are still tried. At the end every session is closed.
+ * expectation does not end the run: the others are still tried. At the end every session is closed, and no WSLC session is
+ * used any longer.
  *
- * One thread; it takes part in no lock. */
+ *     the caller's thread       one for each operation of `at once`
+ *     ───────────────────       ───────────────────────────────────
+ *     begin, begin, begin
+ *       ├──────────────────────▶ the service's function
+ *       │ waits for all           (looks at what the scenario has open, and changes nothing of it)
+ *       │ ◀───────────────────── outcome
+ *     in the text's order: goes on in what was opened, compares, end
+ *
+ * Threading: the caller's, which must hold no lock. */
 #pragma once
 
 #include "core/service.h"
@@ -21,7 +30,7 @@ typedef struct {
   gpointer data;
 } BhRunReport;
 
-/* Runs all steps. TRUE: every expectation held. user is whom the sessions belong to. */
+/* Runs all steps. What a program of `wslc run` prints is told to the service's trace, line by line, by its path. TRUE: every expectation held. user is whom the sessions belong to. */
 gboolean bh_run(BhService *service, const BhUser *user, const BhScenario *scenario, const BhRunReport *report);
 
 G_END_DECLS

@@ -10,50 +10,69 @@ typedef struct {
   const char *own[2];  /* its own words; the second may be NULL */
   guint required;      /* how many words must follow */
   const char *options; /* those that may follow then, blank-separated: "word" or "key="; NULL: none; "*": one word,
-                          whatever it is */
+                          whatever it is; "**": as many as there are */
+  gboolean
+      at_once; /* it may stand in `at once`: it changes nothing about where the scenario goes on, but for a WSLC
+                          session that is opened */
   const char *usage;
   const char *meaning;
 } StepInfo;
 
+#define REGISTER_OPTIONS "wsl1 root= id= flavor= version= package="
+#define REGISTER_USAGE   "NAME [wsl1] [root=FOLDER] [id=GUID] [flavor=TEXT] [version=TEXT] [package=TEXT]"
+#define KERNEL_OPTIONS   "custom-kernel custom-kernel-command-line"
+#define KERNEL_USAGE     "NAME [custom-kernel] [custom-kernel-command-line]"
+#define CREATE_USAGE     "NAME [persistent] [on-demand] [idle=SECONDS] [pid=NUMBER]"
+
+/* clang-format off */
 static const StepInfo infos[] = {
-    {BH_STEP_DISTRO_REGISTER,
-     {"distro", "register"},
-     1,
-     "wsl1 root= id= flavor= version= package=",
-     "NAME [wsl1] [root=FOLDER] [id=GUID] [flavor=TEXT] [version=TEXT] [package=TEXT]",
-     "makes a distribution known; without a root it is the machine's own"},
-    {BH_STEP_DISTRO_IMPORT,
-     {"distro", "import"},
-     1,
-     "wsl1 root= id= flavor= version= package=",
-     "NAME [wsl1] [root=FOLDER] [id=GUID] [flavor=TEXT] [version=TEXT] [package=TEXT]",
-     "likewise, for one that is new to the machine: the VM is started for that"},
-    {BH_STEP_DISTRO_START,
-     {"distro", "start"},
-     1,
-     "custom-kernel custom-kernel-command-line",
-     "NAME [custom-kernel] [custom-kernel-command-line]",
-     "starts it, and the VM when none runs"},
-    {BH_STEP_DISTRO_TERMINATE, {"distro", "terminate"}, 1, NULL, "NAME", "stops it; the VM stays"},
-    {BH_STEP_DISTRO_UNREGISTER, {"distro", "unregister"}, 1, NULL, "NAME", "forgets it"},
-    {BH_STEP_VM_STOP, {"vm", "stop"}, 0, NULL, "", "stops the session's distributions and its VM"},
-    {BH_STEP_SESSION_OPEN, {"session", "open"}, 1, NULL, "NAME", "opens another session, and goes on in it"},
-    {BH_STEP_SESSION_USE, {"session", "use"}, 1, NULL, "NAME", "goes on in an open session; the first is 'main'"},
-    {BH_STEP_WAIT, {"wait", NULL}, 1, NULL, "SECONDS", "does nothing for that long"},
-    {BH_STEP_EXPECT_SUCCESS, {"expect", "success"}, 0, NULL, "", "the operation before succeeded"},
-    {BH_STEP_EXPECT_FAILURE,
-     {"expect", "failure"},
-     0,
-     "*",
-     "[CODE]",
-     "it failed, with that code: E_FAIL, 0x80004005"},
-    {BH_STEP_EXPECT_TEXT,
-     {"expect", "text"},
-     1,
-     NULL,
-     "PATTERN",
-     "what the user is shown matches; * and ? as in a shell"},
+    /* kind, own words, required words, options, at once; usage, meaning */
+    {BH_STEP_DISTRO_REGISTER, {"distro", "register"}, 1, REGISTER_OPTIONS, FALSE,
+     REGISTER_USAGE, "makes a distribution known; without a root it is the machine's own"},
+    {BH_STEP_DISTRO_IMPORT, {"distro", "import"}, 1, REGISTER_OPTIONS, FALSE,
+     REGISTER_USAGE, "likewise, for one that is new to the machine: the VM is started for that"},
+    {BH_STEP_DISTRO_START, {"distro", "start"}, 1, KERNEL_OPTIONS, TRUE,
+     KERNEL_USAGE, "starts it, and the VM when none runs"},
+    {BH_STEP_DISTRO_STOP, {"distro", "stop"}, 1, NULL, TRUE, "NAME", "stops it, unless something runs in it"},
+    {BH_STEP_DISTRO_TERMINATE, {"distro", "terminate"}, 1, NULL, TRUE, "NAME", "stops it; the VM stays"},
+    {BH_STEP_DISTRO_EXPORT, {"distro", "export"}, 2, NULL, TRUE,
+     "NAME FILE", "stops it and writes its files into an archive"},
+    {BH_STEP_DISTRO_UNREGISTER, {"distro", "unregister"}, 1, NULL, TRUE, "NAME", "forgets it"},
+    {BH_STEP_VM_STOP, {"vm", "stop"}, 0, NULL, TRUE, "", "stops the session's distributions and its VM"},
+    {BH_STEP_SESSION_OPEN, {"session", "open"}, 1, NULL, FALSE, "NAME", "opens another session, and goes on in it"},
+    {BH_STEP_SESSION_USE, {"session", "use"}, 1, NULL, FALSE,
+     "NAME", "goes on in an open session; the first is 'main'"},
+    {BH_STEP_WSLC_CREATE, {"wslc", "create"}, 1, "persistent on-demand idle= pid=", TRUE,
+     CREATE_USAGE, "creates a WSLC session, and goes on in it"},
+    {BH_STEP_WSLC_OPEN, {"wslc", "open"}, 1, NULL, TRUE, "NAME", "becomes a user of one by its name, and goes on in it"},
+    {BH_STEP_WSLC_USE, {"wslc", "use"}, 1, NULL, FALSE, "NAME", "goes on in one that the scenario is a user of"},
+    {BH_STEP_WSLC_CLOSE, {"wslc", "close"}, 1, NULL, FALSE,
+     "NAME", "is its user no longer; without a user it ends, unless it is persistent"},
+    {BH_STEP_WSLC_TERMINATE, {"wslc", "terminate"}, 1, NULL, TRUE, "NAME", "ends it, whoever uses it"},
+    {BH_STEP_WSLC_RUN, {"wslc", "run"}, 1, "**", TRUE,
+     "PATH [ARGUMENT...]", "runs a program in its VM; fails if that does not end with 0"},
+    {BH_STEP_WSLC_IDLE, {"wslc", "idle"}, 0, NULL, TRUE, "", "stops its VM on demand, unless something uses that"},
+    {BH_STEP_CONTAINER_START, {"container", "start"}, 2, "**", TRUE,
+     "NAME image=IMAGE [PATH ARGUMENT...]", "runs a program in a container, '/bin/sleep 3600' if none is named"},
+    {BH_STEP_CONTAINER_STOP, {"container", "stop"}, 1, NULL, TRUE, "NAME", "stops it"},
+    {BH_STEP_IMAGE_PULL, {"image", "pull"}, 1, "root=", TRUE,
+     "NAME [root=FOLDER]", "makes a folder an image; without a root it is the machine's own"},
+    {BH_STEP_IMAGE_IMPORT, {"image", "import"}, 1, "root=", TRUE, "NAME [root=FOLDER]", "likewise"},
+    {BH_STEP_IMAGE_LOAD, {"image", "load"}, 1, "root=", TRUE,
+     "NAME [root=FOLDER]", "likewise, but plugins are not told"},
+    {BH_STEP_IMAGE_BUILD, {"image", "build"}, 1, "root=", TRUE,
+     "NAME [root=FOLDER]", "likewise, but plugins are not told"},
+    {BH_STEP_IMAGE_DELETE, {"image", "delete"}, 1, NULL, TRUE, "NAME", "forgets it"},
+    {BH_STEP_WAIT, {"wait", NULL}, 1, NULL, FALSE, "SECONDS", "does nothing for that long"},
+    {BH_STEP_AT_ONCE, {"at", "once"}, 0, NULL, FALSE, "", "does what follows, up to 'end', all at the same time"},
+    {BH_STEP_END, {"end", NULL}, 0, NULL, FALSE, "", "waits for all of that"},
+    {BH_STEP_EXPECT_SUCCESS, {"expect", "success"}, 0, NULL, TRUE, "", "the operation before succeeded"},
+    {BH_STEP_EXPECT_FAILURE, {"expect", "failure"}, 0, "*", TRUE,
+     "[CODE]", "it failed, with that code: E_FAIL, 0x80004005"},
+    {BH_STEP_EXPECT_TEXT, {"expect", "text"}, 1, NULL, TRUE,
+     "PATTERN", "what the user is shown matches; * and ? as in a shell"},
 };
+/* clang-format on */
 
 /* Where parsing is. */
 typedef struct {
@@ -63,6 +82,8 @@ typedef struct {
   const char *comment;    /* … its comment here, or the next line */
   GPtrArray *words;       /* of the line */
   GArray *columns;        /* guint: where each begins, from 1 */
+  BhStep *block;          /* an `at once` that is open */
+  guint block_column;     /* where that begins */
   char *problem;
 } Parser;
 
@@ -161,10 +182,12 @@ static gboolean option_allowed(const StepInfo *info, const char *word) {
 
 static gboolean check_words(Parser *parser, const StepInfo *info, guint own) {
   g_autofree char *step = g_strjoin(" ", info->own[0], info->own[1], NULL);
-  guint taken = own + info->required + (g_strcmp0(info->options, "*") == 0 ? 1 : 0);
+  guint taken = own + info->required;
 
   if (parser->words->len < own + info->required)
     return fail(parser, column_of(parser, 0), "'%s' needs more: %s %s", step, step, info->usage);
+  if (g_strcmp0(info->options, "**") == 0) return TRUE;
+  if (g_strcmp0(info->options, "*") == 0) taken++;
   for (guint i = taken; i < parser->words->len; i++)
     if (!option_allowed(info, word_at(parser, i)))
       return fail(parser, column_of(parser, i), "'%s' takes no '%s'; it is: %s%s%s", step, word_at(parser, i),
@@ -172,22 +195,44 @@ static gboolean check_words(Parser *parser, const StepInfo *info, guint own) {
   return TRUE;
 }
 
+static gboolean check_seconds(Parser *parser, guint word, const char *text) {
+  char *rest;
+  double seconds = g_ascii_strtod(text, &rest);
+
+  if (*rest == '\0' && rest != text && seconds >= 0 && seconds <= BH_SCENARIO_MAX_SECONDS) return TRUE;
+  return fail(parser, column_of(parser, word), "'%s' is not a number of seconds, 0 to %d", text,
+              BH_SCENARIO_MAX_SECONDS);
+}
+
+/* One "key=value", at that word. */
+static gboolean check_option(Parser *parser, const BhStep *step, guint word, const char *text) {
+  BhGuid guid;
+
+  if (g_str_has_prefix(text, "id=") && !bh_guid_parse(text + 3, &guid))
+    return fail(parser, column_of(parser, word), "'%s' is not a GUID", text + 3);
+  if (g_str_has_prefix(text, "pid=") && !g_ascii_string_to_unsigned(text + 4, 10, 0, G_MAXUINT32, NULL, NULL))
+    return fail(parser, column_of(parser, word), "'%s' is not a process's number", text + 4);
+  if (!g_str_has_prefix(text, "idle=")) return TRUE;
+  if (!bh_step_has(step, 1, "on-demand"))
+    return fail(parser, column_of(parser, word), "only a VM that is on-demand can have an '%s'", text);
+  return check_seconds(parser, word, text + 5);
+}
+
 /* What only some steps ask of their words. */
 static gboolean check_values(Parser *parser, const BhStep *step, guint own) {
-  BhGuid guid;
-  double seconds;
-  char *rest;
-
-  if (step->kind == BH_STEP_DISTRO_REGISTER || step->kind == BH_STEP_DISTRO_IMPORT)
-    for (guint i = 1; step->words[i] != NULL; i++)
-      if (g_str_has_prefix(step->words[i], "id=") && !bh_guid_parse(step->words[i] + 3, &guid))
-        return fail(parser, column_of(parser, own + i), "'%s' is not a GUID", step->words[i] + 3);
-  if (step->kind == BH_STEP_WAIT) {
-    seconds = g_ascii_strtod(step->words[0], &rest);
-    if (*rest != '\0' || rest == step->words[0] || !(seconds >= 0 && seconds <= 3600))
-      return fail(parser, column_of(parser, own), "'%s' is not a number of seconds, 0 to 3600", step->words[0]);
+  switch (step->kind) {
+    case BH_STEP_WAIT: return check_seconds(parser, own, step->words[0]);
+    case BH_STEP_CONTAINER_START:
+      if (g_str_has_prefix(step->words[1], "image=") && step->words[1][6] != '\0') return TRUE;
+      return fail(parser, column_of(parser, own + 1), "here must be image=IMAGE, not '%s'", step->words[1]);
+    case BH_STEP_DISTRO_REGISTER:
+    case BH_STEP_DISTRO_IMPORT:
+    case BH_STEP_WSLC_CREATE:
+      for (guint i = 1; step->words[i] != NULL; i++)
+        if (!check_option(parser, step, own + i, step->words[i])) return FALSE;
+      return TRUE;
+    default: return TRUE;
   }
-  return TRUE;
 }
 
 static void step_free(gpointer data) {
@@ -196,16 +241,25 @@ static void step_free(gpointer data) {
   g_free(step->text);
   g_strfreev(step->words);
   if (step->patterns != NULL) g_ptr_array_unref(step->patterns);
+  if (step->together != NULL) g_ptr_array_unref(step->together);
   g_free(step);
+}
+
+/* Where operations go: into the scenario, or into the `at once` that is open. */
+static GPtrArray *operations_of(const Parser *parser, const BhScenario *scenario) {
+  return parser->block != NULL ? parser->block->together : scenario->steps;
 }
 
 /* An expectation goes into the operation before it. */
 static gboolean attach(Parser *parser, BhScenario *scenario, const BhStep *expectation, guint own) {
+  const GPtrArray *operations = operations_of(parser, scenario);
   BhStep *operation;
 
-  if (scenario->steps->len == 0)
+  if (operations->len == 0)
     return fail(parser, column_of(parser, 0), "there is no operation before this 'expect'");
-  operation = g_ptr_array_index(scenario->steps, scenario->steps->len - 1);
+  operation = g_ptr_array_index(operations, operations->len - 1);
+  if (operation->kind == BH_STEP_AT_ONCE)
+    return fail(parser, column_of(parser, 0), "what is expected of operations at once stands before their 'end'");
   if (expectation->kind != BH_STEP_EXPECT_TEXT) {
     if (operation->has_outcome)
       return fail(parser, column_of(parser, 0), "line %u has its outcome already", operation->line);
@@ -226,6 +280,36 @@ static gboolean attach(Parser *parser, BhScenario *scenario, const BhStep *expec
   return TRUE;
 }
 
+static gboolean check_block(Parser *parser, const StepInfo *info) {
+  guint column = column_of(parser, 0);
+
+  if (info->kind == BH_STEP_END) {
+    if (parser->block == NULL) return fail(parser, column, "there is no 'at once' that could end here");
+    return parser->block->together->len > 0 || fail(parser, column, "there is nothing to do at once");
+  }
+  if (parser->block == NULL) return TRUE;
+  if (!info->at_once)
+    return fail(parser, column, "'%s%s%s' cannot stand in 'at once'", info->own[0],
+                info->own[1] != NULL ? " " : "", info->own[1] != NULL ? info->own[1] : "");
+  if (info->kind < BH_STEP_EXPECT_SUCCESS && parser->block->together->len >= BH_SCENARIO_MAX_TOGETHER)
+    return fail(parser, column, "no more than %d operations can be done at once", BH_SCENARIO_MAX_TOGETHER);
+  return TRUE;
+}
+
+/* The line as a step, whatever it may mean. */
+static BhStep *step_new(const Parser *parser, const StepInfo *info, guint own) {
+  BhStep *step = g_new0(BhStep, 1);
+
+  step->kind = info->kind;
+  step->line = parser->number;
+  step->text = g_strstrip(g_strndup(parser->line, (gsize)(parser->comment - parser->line)));
+  step->words = g_new0(char *, parser->words->len - own + 1);
+  for (guint i = own; i < parser->words->len; i++) step->words[i - own] = g_strdup(word_at(parser, i));
+  step->patterns = g_ptr_array_new_with_free_func(g_free);
+  if (info->kind == BH_STEP_AT_ONCE) step->together = g_ptr_array_new_with_free_func(step_free);
+  return step;
+}
+
 static gboolean parse_line(Parser *parser, BhScenario *scenario, const char *end) {
   const StepInfo *info;
   BhStep *step;
@@ -236,22 +320,20 @@ static gboolean parse_line(Parser *parser, BhScenario *scenario, const char *end
   if (parser->words->len == 0) return TRUE;
   info = find_info(parser, &own);
   if (info == NULL) return unknown_step(parser);
-  if (!check_words(parser, info, own)) return FALSE;
+  if (!check_words(parser, info, own) || !check_block(parser, info)) return FALSE;
 
-  step = g_new0(BhStep, 1);
-  step->kind = info->kind;
-  step->line = parser->number;
-  step->text = g_strstrip(g_strndup(parser->line, (gsize)(parser->comment - parser->line)));
-  step->words = g_new0(char *, parser->words->len - own + 1);
-  for (guint i = own; i < parser->words->len; i++) step->words[i - own] = g_strdup(word_at(parser, i));
-  step->patterns = g_ptr_array_new_with_free_func(g_free);
-
+  step = step_new(parser, info, own);
   good = check_values(parser, step, own);
   if (good && step->kind < BH_STEP_EXPECT_SUCCESS) {
-    g_ptr_array_add(scenario->steps, step);
+    g_ptr_array_add(operations_of(parser, scenario), step);
+    if (step->kind == BH_STEP_AT_ONCE) parser->block = step;
+    if (step->kind == BH_STEP_AT_ONCE) parser->block_column = column_of(parser, 0);
     return TRUE;
   }
-  if (good) good = attach(parser, scenario, step, own);
+  if (good && step->kind == BH_STEP_END)
+    parser->block = NULL;
+  else if (good)
+    good = attach(parser, scenario, step, own);
   step_free(step);
   return good;
 }
@@ -280,6 +362,10 @@ BhScenario *bh_scenario_parse(const char *text, gsize size, char **problem) {
     }
     if (!parse_line(&parser, scenario, end)) goto out;
     parser.line = end + 1;
+  }
+  if (parser.block != NULL) {
+    parser.number = parser.block->line;
+    fail(&parser, parser.block_column, "this 'at once' has no 'end'");
   }
 out:
   if (parser.problem == NULL) return g_steal_pointer(&scenario);

@@ -104,19 +104,20 @@ static const BhField get_fd_fields[] = {CALL(process, U64, BH_E_INVALIDARG), CAL
 static const BhField process_fields[] = {CALL(process, U64, BH_E_INVALIDARG)};
 static const BhField release_fields[] = {CALL(process, U64, BH_OK)};
 
-/* name, kind, travels, arguments, since. Out-parameters are the host's to check: only it sees them. */
+/* name, kind, travels, names a process, arguments, since. Out-parameters are the host's to check: only it sees them. */
 const BhApiInfo bh_apis[BH_API_COUNT] = {
-    {"MountFolder", BH_SESSION_VM, TRUE, FIELDS(mount_folder_fields), V(1, 0, 0)},
-    {"ExecuteBinary", BH_SESSION_VM, TRUE, FIELDS(execute_fields), V(1, 0, 0)},
-    {"PluginError", BH_SESSION_VM, FALSE, NO_FIELDS, V(1, 0, 0)},
-    {"ExecuteBinaryInDistribution", BH_SESSION_VM, TRUE, FIELDS(execute_in_distribution_fields), V(2, 1, 2)},
-    {"WSLCMountFolder", BH_SESSION_CONTAINER, TRUE, FIELDS(container_mount_fields), V(2, 9, 0)},
-    {"WSLCUnmountFolder", BH_SESSION_CONTAINER, TRUE, FIELDS(container_unmount_fields), V(2, 9, 0)},
-    {"WSLCCreateProcess", BH_SESSION_CONTAINER, TRUE, FIELDS(create_process_fields), V(2, 9, 0)},
-    {"WSLCProcessGetFd", BH_SESSION_CONTAINER, TRUE, FIELDS(get_fd_fields), V(2, 9, 0)},
-    {"WSLCProcessGetExitEvent", BH_SESSION_CONTAINER, TRUE, FIELDS(process_fields), V(2, 9, 0)},
-    {"WSLCProcessGetExitCode", BH_SESSION_CONTAINER, TRUE, FIELDS(process_fields), V(2, 9, 0)},
-    {"WSLCReleaseProcess", BH_SESSION_CONTAINER, TRUE, FIELDS(release_fields), V(2, 9, 0)},
+    {"MountFolder", BH_SESSION_VM, TRUE, FALSE, FIELDS(mount_folder_fields), V(1, 0, 0)},
+    {"ExecuteBinary", BH_SESSION_VM, TRUE, FALSE, FIELDS(execute_fields), V(1, 0, 0)},
+    {"PluginError", BH_SESSION_VM, FALSE, FALSE, NO_FIELDS, V(1, 0, 0)},
+    {"ExecuteBinaryInDistribution", BH_SESSION_VM, TRUE, FALSE, FIELDS(execute_in_distribution_fields),
+     V(2, 1, 2)},
+    {"WSLCMountFolder", BH_SESSION_CONTAINER, TRUE, FALSE, FIELDS(container_mount_fields), V(2, 9, 0)},
+    {"WSLCUnmountFolder", BH_SESSION_CONTAINER, TRUE, FALSE, FIELDS(container_unmount_fields), V(2, 9, 0)},
+    {"WSLCCreateProcess", BH_SESSION_CONTAINER, TRUE, FALSE, FIELDS(create_process_fields), V(2, 9, 0)},
+    {"WSLCProcessGetFd", BH_SESSION_CONTAINER, TRUE, TRUE, FIELDS(get_fd_fields), V(2, 9, 0)},
+    {"WSLCProcessGetExitEvent", BH_SESSION_CONTAINER, TRUE, TRUE, FIELDS(process_fields), V(2, 9, 0)},
+    {"WSLCProcessGetExitCode", BH_SESSION_CONTAINER, TRUE, TRUE, FIELDS(process_fields), V(2, 9, 0)},
+    {"WSLCReleaseProcess", BH_SESSION_CONTAINER, TRUE, TRUE, FIELDS(release_fields), V(2, 9, 0)},
 };
 
 static const BhField notify_reply_fields[] = {

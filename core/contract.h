@@ -166,6 +166,7 @@ typedef struct {
   const char *name; /* as in WSLPluginAPIV1 */
   BhSessionKind kind;
   gboolean travels;
+  gboolean names_process; /* one that the plugin was handed, and no session */
   BhFields arguments;
   BhVersion since;
 } BhApiInfo;

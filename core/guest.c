@@ -26,6 +26,12 @@ void bh_distribution_free(BhDistribution *distribution) {
   g_free(distribution);
 }
 
+void bh_description_clear(BhDescription *description) {
+  g_free(description->id);
+  g_free(description->document);
+  *description = (BhDescription){0};
+}
+
 /* The first three groups of a GUID are little-endian numbers in memory: where the text's nth byte lies. */
 static const guint8 places[16] = {3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15};
 

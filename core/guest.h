@@ -66,6 +66,37 @@ typedef struct {
   guint32 flags; /* of the two above */
 } BhVmSettings;
 
+/* A program and what it is run with; bytes, not text. */
+typedef struct {
+  const char *path;
+  const char *const *arguments;   /* the whole argv, NULL-terminated; NULL: argv is { path } */
+  const char *const *environment; /* "NAME=value", added to the guest's own and going before it; NULL: nothing */
+} BhProgram;
+
+/* The streams of a process; the numbers are enum WSLCProcessFd's. */
+enum { BH_STDIN, BH_STDOUT, BH_STDERR, BH_STREAM_COUNT };
+
+/* A process that was started with three streams of its own. */
+typedef struct BhProcess BhProcess;
+
+/* What a container is made of: an image, and a program that is run in it. */
+typedef struct {
+  const char *name;  /* unique among the VM's */
+  const char *image; /* its image's name */
+  const char *root;  /* the Linux folder that is its /; NULL: the machine's own */
+  BhProgram program; /* its first process: when that ends, the container does. Its stdin and stdout are empty */
+} BhContainerSpec;
+
+/* A running container, or an image, as plugins are told of it. Cleared with bh_description_clear. */
+typedef struct {
+  guint32 number; /* names a container in calls to the VM, as an instance's does; an image has none */
+  char *id;       /* Docker's: 64 hexadecimal digits; an image's begins with "sha256:" */
+  char *document; /* JSON, with the keys of section 2 of the contract */
+} BhDescription;
+
+void bh_description_clear(BhDescription *description);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(BhDescription, bh_description_clear)
+
 typedef struct BhGuest BhGuest;
 typedef struct BhVm BhVm;
 
@@ -73,6 +104,10 @@ typedef struct {
   /* The VM ended though nobody asked it to. At most once, not after vm_destroy was called, and
    * not of a VM that could not be created. */
   void (*died)(gpointer data);
+
+  /* The first process of a container ended. At most once a container; it may still come while container_stop runs, and
+   * before container_start has returned. May be NULL. */
+  void (*container_ended)(gpointer data, guint32 number);
 } BhVmEvents;
 
 typedef struct {
@@ -102,6 +137,40 @@ typedef struct {
 
   /* Ends every process of the instance. */
   BhResult (*instance_stop)(BhVm *vm, guint32 instance);
+
+  /* No program that was executed in the instance runs any more. */
+  gboolean (*instance_is_idle)(BhVm *vm, guint32 instance);
+
+  /* Writes all that a distribution's root holds into an archive (tar) on the host. Needs no VM, and the distribution
+   * does not run. The folder of host_path is not there: 0x80070003; it cannot be written: E_FAIL. */
+  BhResult (*distribution_export)(BhGuest *guest, const BhDistribution *distribution, const char *host_path);
+
+  /* Takes back the last mount at linux_path. Programs that run may keep it; new ones do not see it. Nothing is mounted
+   * there: 0x80070490; linux_path is not absolute: E_INVALIDARG. */
+  BhResult (*unmount)(BhVm *vm, const char *linux_path);
+
+  /* Runs a program in the root namespace. Each of streams becomes a socket, the caller's, which is that one stream of the
+   * process alone. A path that cannot be executed: E_FAIL, and *error is Linux's errno; else *error is 0. */
+  BhResult (*process_start)(BhVm *vm, const BhProgram *program, BhResource streams[BH_STREAM_COUNT],
+                            BhProcess **process, gint32 *error);
+
+  /* A process belongs to whoever started it, and may be asked and freed by any thread, after its VM's end too (which ended
+   * it). process_event: something to wait for, the caller's, signalled once the process has ended; on Windows an event's
+   * HANDLE, elsewhere an eventfd. process_exit_code: *code as a shell has it, 128 + n for signal n; E_NOT_VALID_STATE: it
+   * runs. process_free: lets go of it; it runs on. */
+  BhResult (*process_event)(BhProcess *process, BhResource *event);
+  BhResult (*process_exit_code)(BhProcess *process, gint32 *code);
+  void (*process_free)(BhProcess *process);
+
+  /* Runs a container. container is the caller's to clear. Its program cannot be executed: E_FAIL; there is no such root:
+   * 0x80070003. */
+  BhResult (*container_start)(BhVm *vm, const BhContainerSpec *spec, BhDescription *container);
+
+  /* Ends every process of it. Also due for a container that ended by itself. */
+  BhResult (*container_stop)(BhVm *vm, guint32 number);
+
+  /* Describes the folder root (NULL: the machine's own) as the image `name`. No such folder: 0x80070003. */
+  BhResult (*image_create)(BhVm *vm, const char *name, const char *root, BhDescription *image);
 } BhGuestClass;
 
 /* An implementation's own object begins with this. */
@@ -109,6 +178,9 @@ struct BhGuest {
   const BhGuestClass *class;
 };
 struct BhVm {
+  const BhGuestClass *class;
+};
+struct BhProcess {
   const BhGuestClass *class;
 };
 

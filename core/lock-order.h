@@ -4,12 +4,19 @@
  * where the class allows it, one that it holds already. Leaf locks are taken last, one at a time. Then no circle of
  * threads that wait for each other's locks can arise.
  *
- *   bh_lock_order_start(BH_LOCK_ORDER_FATAL);
+ *   bh_lock_order_start(bh_lock_order_mode_of_build());
  *
- * A violation names the lock wanted, the lock held, the thread, and where in the source each was taken. FATAL ends the
- * process (tests, debug builds); LOG says the first one and goes on (release builds).
+ * A violation is reported before the thread waits. The report names the lock it wants and the lock it holds, the thread,
+ * and where in the source each was taken; and, of the lock it wants, which thread has it at that moment, and where that
+ * thread took it. So a circle of two shows both of its halves:
  *
- * Threading: each thread keeps its own list of the locks it holds; nothing is shared. */
+ *   thread 71 takes instance (rank 2) at session.c:20 while it holds manager (rank 4) from manager.c:10;
+ *   thread 70 has instance from session.c:31
+ *
+ * FATAL ends the process (tests, debug builds); LOG says the first one and goes on (release builds).
+ *
+ * Threading: each thread keeps a list of the locks it holds. What the threads *have*, as opposed to wait for, stands in one
+ * list besides, under a mutex that no observer sees and that is the last to be taken. Not started, none of it is touched. */
 #pragma once
 
 #include "sync.h"
@@ -21,7 +28,10 @@ typedef enum {
   BH_LOCK_ORDER_LOG,
 } BhLockOrderMode;
 
-/* Becomes the process's sync observer. Before any lock is taken. */
+/* LOG if core was built without assertions (NDEBUG or G_DISABLE_ASSERT: Meson's release builds), else FATAL. */
+BhLockOrderMode bh_lock_order_mode_of_build(void);
+
+/* Becomes one of the process's sync observers. While no thread holds a lock. */
 void bh_lock_order_start(BhLockOrderMode mode);
 
 /* As bh_lock_order_start, but each report goes to func (valid during the call), and nothing else happens. */

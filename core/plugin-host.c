@@ -7,12 +7,13 @@ struct BhPluginHost {
   char *name, *path;
   BhMutex lock; /* guards all below */
   State state;
-  BhLink *link;      /* once set, valid until the host is freed */
-  guint32 pid;       /* its process, 0: none yet */
-  gboolean dead;     /* the host is known to be no more */
-  gboolean reported; /* its crash was traced */
-  char *given_up;    /* why the load was ended, if it was */
-  guint32 hooks;     /* bit n: the plugin has hook n */
+  BhLink *link;              /* once set, valid until the host is freed */
+  guint32 pid;               /* its process, 0: none yet */
+  gboolean dead;             /* the host is known to be no more */
+  gboolean reported;         /* its crash was traced */
+  char *given_up;            /* why the load was ended, if it was */
+  guint32 hooks;             /* bit n: the plugin has hook n */
+  BhProcessTable *processes; /* has a lock of its own; ended when the host is dead */
 };
 
 static const BhLockClass host_class = {"plugin host", BH_RANK_LEAF, FALSE};
@@ -32,6 +33,7 @@ BhPluginHost *bh_plugin_host_new(const BhPluginHostShared *shared, const char *n
   host->shared = shared;
   host->name = g_strdup(name);
   host->path = g_strdup(path);
+  host->processes = bh_process_table_new();
   bh_mutex_init(&host->lock, &host_class);
   return host;
 }
@@ -85,6 +87,7 @@ static void host_is_dead(BhPluginHost *host, const char *how) {
   state = host->state;
   bh_mutex_unlock(&host->lock);
   if (state != READY && state != CRASHED) return;
+  bh_process_table_end(host->processes);
 
   bh_latch_set(host->shared->latch, host->name, BH_CRASH_CODE);
   bh_mutex_lock(&host->lock);
@@ -94,6 +97,15 @@ static void host_is_dead(BhPluginHost *host, const char *how) {
 }
 
 /* --- Events of the link ----------------------------------------------------------------------------------------- */
+
+static void serve(BhPluginHost *host, const BhCall *call, BhCallReply *reply) {
+  reply->result = bh_call_check(call); /* the host's stub has checked it too, but a host is not to be believed */
+  if (BH_FAILED(reply->result)) return;
+  if (bh_apis[call->api].names_process)
+    bh_process_table_call(host->processes, call, reply);
+  else
+    host->shared->call(host->shared->data, call, host->processes, reply);
+}
 
 static void on_call(gpointer data, const BhCall *call, BhCallReply *reply) {
   BhPluginHost *host = data;
@@ -106,7 +118,7 @@ static void on_call(gpointer data, const BhCall *call, BhCallReply *reply) {
   span = begin(host, bh_apis[call->api].name);
   span.thread = call->thread;
   switch (get_state(host)) {
-    case READY: host->shared->call(host->shared->data, call, reply); break;
+    case READY: serve(host, call, reply); break;
     case LOADING: reply->result = BH_E_NOT_FOUND; break; /* no session is known to a plugin that is not loaded */
     default: reply->result = BH_E_UNEXPECTED; break;
   }
@@ -287,6 +299,8 @@ void bh_plugin_host_free(BhPluginHost *host) {
     host->link->class->release(host->link);
     bh_trace_end(host->shared->trace, &span, BH_OK, NULL);
   }
+  bh_process_table_end(host->processes);
+  bh_process_table_free(host->processes);
   bh_mutex_clear(&host->lock);
   g_free(host->given_up);
   g_free(host->name);

@@ -14,19 +14,23 @@
 
 #include "backend.h"
 #include "host-crash.h"
+#include "process-table.h"
 #include "trace.h"
 
 G_BEGIN_DECLS
 
 typedef struct BhPluginHost BhPluginHost;
 
+/* Serves a call of a loaded plugin; see BhLinkEvents. processes: those that its link was handed. Calls that name one of
+ * them do not come here: they are the link's own. */
+typedef void (*BhServeFunc)(gpointer data, const BhCall *call, BhProcessTable *processes, BhCallReply *reply);
+
 /* What a host shares with the others of its manager. Outlives them. */
 typedef struct {
   BhBackend *backend;
   BhTrace *trace;
   BhLatch *latch;
-  /* A call of a loaded plugin; see BhLinkEvents. */
-  void (*call)(gpointer data, const BhCall *call, BhCallReply *reply);
+  BhServeFunc call;
   gpointer data;
 } BhPluginHostShared;
 

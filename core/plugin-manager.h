@@ -23,8 +23,8 @@ typedef struct {
   BhTrace *trace;
   BhWorkers *workers;
   const BhCallbacks *callbacks;
-  gint64 load_timeout;                                                 /* µs, for all plugins together */
-  void (*call)(gpointer data, const BhCall *call, BhCallReply *reply); /* a plugin's call; see BhLinkEvents */
+  gint64 load_timeout; /* µs, for all plugins together */
+  BhServeFunc call;
   gpointer data;
 } BhPluginManagerSettings;
 

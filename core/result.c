@@ -23,6 +23,7 @@ static const ResultName names[] = {
     {BH_E_PATH_NOT_FOUND, "ERROR_PATH_NOT_FOUND"},
     {BH_E_MOD_NOT_FOUND, "ERROR_MOD_NOT_FOUND"},
     {BH_E_PROC_NOT_FOUND, "ERROR_PROC_NOT_FOUND"},
+    {BH_E_BUSY, "ERROR_BUSY"},
     {BH_E_ALREADY_EXISTS, "ERROR_ALREADY_EXISTS"},
     {BH_E_BAD_EXE_FORMAT, "ERROR_BAD_EXE_FORMAT"},
     {BH_E_NOT_FOUND, "ERROR_NOT_FOUND"},
@@ -87,6 +88,9 @@ static void append_path(GString *path, const BhContext *context) {
   if (path->len > 0) g_string_append_c(path, '/');
   g_string_append(path, context->name);
 }
+
+static const BhContext wsl_context = {NULL, "Wsl"};
+const BhContext bh_service_context = {&wsl_context, "Service"};
 
 BhResult bh_error_set(BhError **error, BhResult code, const BhContext *context, const char *format, ...) {
   if (error == NULL) return code;

@@ -37,6 +37,7 @@ typedef gint32 BhResult;
 #define BH_E_PATH_NOT_FOUND       ((BhResult)0x80070003u) /* HRESULT_FROM_WIN32(ERROR_PATH_NOT_FOUND) */
 #define BH_E_MOD_NOT_FOUND        ((BhResult)0x8007007Eu) /* HRESULT_FROM_WIN32(ERROR_MOD_NOT_FOUND) */
 #define BH_E_PROC_NOT_FOUND       ((BhResult)0x8007007Fu) /* HRESULT_FROM_WIN32(ERROR_PROC_NOT_FOUND) */
+#define BH_E_BUSY                 ((BhResult)0x800700AAu) /* HRESULT_FROM_WIN32(ERROR_BUSY) */
 #define BH_E_ALREADY_EXISTS       ((BhResult)0x800700B7u) /* HRESULT_FROM_WIN32(ERROR_ALREADY_EXISTS) */
 #define BH_E_BAD_EXE_FORMAT       ((BhResult)0x800700C1u) /* HRESULT_FROM_WIN32(ERROR_BAD_EXE_FORMAT) */
 #define BH_E_NOT_FOUND            ((BhResult)0x80070490u) /* HRESULT_FROM_WIN32(ERROR_NOT_FOUND) */
@@ -76,6 +77,9 @@ struct BhContext {
   const BhContext *parent; /* NULL: this is the outermost step */
   const char *name;        /* static */
 };
+
+/* "Wsl/Service": where the service's operations begin. */
+extern const BhContext bh_service_context;
 
 typedef struct {
   BhResult code;

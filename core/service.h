@@ -15,7 +15,7 @@
  * To have the order of locks checked while you develop, call bh_lock_order_start (lock-order.h) before anything else. */
 #pragma once
 
-#include "session.h"
+#include "container-session.h"
 
 G_BEGIN_DECLS
 
@@ -25,7 +25,8 @@ typedef struct {
   const BhCallbacks *callbacks; /* NULL: pumped */
   guint32 forbidden_flags;      /* of BhVmSettings.flags: policy overrides what the user configured */
   gint64 load_timeout;          /* µs, for all plugins together; 0: BH_LOAD_TIMEOUT */
-  gint64 stop_timeout;          /* µs, for the hooks that run when the service stops; 0: BH_STOP_TIMEOUT */
+  gint64 vm_idle_timeout; /* µs after which a session's VM in which no distribution runs is stopped; 0: never */
+  gint64 stop_timeout;    /* µs, for the hooks that run when the service stops; 0: BH_STOP_TIMEOUT */
 } BhServiceSettings;
 
 /* A plugin has this long to load: its DLL, DllMain and entry point. */
@@ -50,6 +51,24 @@ BhSession *bh_service_open_session(BhService *service, const BhUser *user);
 
 /* Stops the session's VM and forgets the session. Its id is not used again. */
 void bh_service_close_session(BhService *service, BhSession *session);
+
+/* --- WSLC sessions ----------------------------------------------------------------------------------------------- */
+
+/* Creates one, asks the plugins, and makes it known by its name. *session is the caller's reference, and the caller is a
+ * user of it. The name is taken, or was won by another meanwhile: 0x800700B7. A plugin refused it: it was stopped again,
+ * and nobody has seen it. */
+BhResult bh_service_create_container_session(BhService *service, const BhContainerSettings *settings,
+                                             BhContainerSession **session, BhError **error);
+
+/* Becomes a user of the one of that name. None: 0x80070490; one that is found dead is stopped, and is none. */
+BhResult bh_service_open_container_session(BhService *service, const char *name, BhContainerSession **session,
+                                           BhError **error);
+
+/* Drops the caller's reference, and its use: when that was the last and the session is not persistent, it is stopped. */
+void bh_service_release_container_session(BhService *service, BhContainerSession *session);
+
+/* Stops it, whoever uses it. */
+void bh_service_terminate_container_session(BhService *service, BhContainerSession *session);
 
 /* Closes every session, releases the hosts, frees service. At the stop timeout every host is
  * ended, so that a hook which does not return holds up nothing. The caller holds no lock. */

@@ -1,24 +1,6 @@
-#include "session.h"
+#include "session-internal.h"
 
 #include <string.h>
-
-typedef struct {
-  const BhDistribution *distribution; /* the session's registered one */
-  BhInstance instance;                /* all zero for WSL1 */
-} Running;
-
-struct BhSession {
-  const BhSessionShared *shared;
-  guint32 id;
-  BhUser user;
-  char *name;                /* "session 1", for the trace */
-  BhCallbackGate gate;       /* its instance lock guards all below but `died` */
-  GHashTable *distributions; /* BhGuid in it → BhDistribution, owned */
-  GPtrArray *running;        /* Running, in the order they were started */
-  BhVm *vm;                  /* NULL: none runs */
-  gboolean closed;           /* no operation begins any more */
-  int died;                  /* atomic: the VM ended by itself, and that has not been dealt with */
-};
 
 static guint guid_hash(gconstpointer key) {
   guint hash;
@@ -130,7 +112,7 @@ static void add_running(BhSession *session, Running *running) {
   end_change(session);
 }
 
-static Running *find_running(BhSession *session, const BhGuid *id) {
+Running *bh_session_find_running(BhSession *session, const BhGuid *id) {
   for (guint i = 0; i < session->running->len; i++) {
     Running *running = session->running->pdata[i];
     if (guid_equal(&running->distribution->id, id)) return running;
@@ -218,17 +200,19 @@ static void destroy_vm(BhSession *session, const char *why) {
   bh_trace_end(session->shared->trace, &span, BH_OK, "%s", why);
 }
 
+static BhResult begin(BhSession *session, const BhContext *context, BhError **error);
+static BhResult end(BhSession *session, BhResult result);
+
 static void destroy_vm_if_died(BhSession *session) {
   if (session->vm != NULL && g_atomic_int_get(&session->died)) destroy_vm(session, "it ended by itself");
 }
 
-/* On a worker, with no lock: the VM's end is an operation like any other. */
+/* On a worker, with no lock: the VM's end is an operation like any other, and every operation begins with it. */
 static void after_death(gpointer data) {
   BhSession *session = data;
 
-  bh_instance_lock_acquire(&session->gate.instance);
-  destroy_vm_if_died(session);
-  bh_instance_lock_release(&session->gate.instance);
+  begin(session, NULL, NULL);
+  end(session, BH_OK);
   bh_session_unref(session);
 }
 
@@ -243,7 +227,7 @@ static void on_vm_died(gpointer data) {
   if (!bh_workers_post(session->shared->workers, after_death, session)) bh_session_unref(session);
 }
 
-static const BhVmEvents vm_events = {on_vm_died};
+static const BhVmEvents vm_events = {.died = on_vm_died};
 
 static BhResult create_vm(BhSession *session, const BhVmSettings *wanted, const BhContext *context,
                           BhError **error) {
@@ -266,10 +250,35 @@ static BhResult create_vm(BhSession *session, const BhVmSettings *wanted, const 
   return result;
 }
 
-/* --- Operations -------------------------------------------------------------------------------------------------- */
+/* --- Idle VMs ---------------------------------------------------------------------------------------------------- */
 
-static const BhContext wsl_context = {NULL, "Wsl"};
-static const BhContext service_context = {&wsl_context, "Service"};
+static gboolean is_idle(const BhSession *session) {
+  for (guint i = 0; i < session->running->len; i++)
+    if (!((const Running *)session->running->pdata[i])->distribution->wsl1) return FALSE;
+  return session->vm != NULL;
+}
+
+/* On a worker. A timer that was called off may still come: only one that is as old as it should be counts. */
+static void on_idle(gpointer data) {
+  BhSession *session = data;
+
+  if (BH_SUCCEEDED(begin(session, NULL, NULL)) && is_idle(session) &&
+      bh_clock_now() - session->idle_from >= session->shared->vm_idle_timeout)
+    destroy_vm(session, "idle");
+  end(session, BH_OK);
+}
+
+/* At the end of every operation: an idle VM's time begins anew. */
+static void watch_idle(BhSession *session) {
+  bh_timers_cancel(session->shared->timers, session->idle_timer);
+  session->idle_timer = 0;
+  if (session->shared->vm_idle_timeout <= 0 || session->closed || !is_idle(session)) return;
+  session->idle_from = bh_clock_now();
+  session->idle_timer = bh_timers_set(session->shared->timers, bh_clock_deadline(session->shared->vm_idle_timeout),
+                                      on_idle, bh_session_ref(session), (GDestroyNotify)bh_session_unref);
+}
+
+/* --- Operations -------------------------------------------------------------------------------------------------- */
 
 /* Every operation is between begin and end. begin takes the lock, and deals with a VM that has died. A failure: the session
  * is closed; there is nothing to do, but end is due all the same. */
@@ -281,6 +290,7 @@ static BhResult begin(BhSession *session, const BhContext *context, BhError **er
 }
 
 static BhResult end(BhSession *session, BhResult result) {
+  watch_idle(session);
   bh_instance_lock_release(&session->gate.instance);
   return result;
 }
@@ -317,7 +327,7 @@ static BhResult add_distribution(BhSession *session, const BhDistribution *distr
 }
 
 BhResult bh_session_register(BhSession *session, const BhDistribution *distribution, BhError **error) {
-  BhContext context = {&service_context, "RegisterDistribution"};
+  BhContext context = {&bh_service_context, "RegisterDistribution"};
   BhResult result = begin(session, &context, error);
 
   if (BH_SUCCEEDED(result)) result = add_distribution(session, distribution, &context, error);
@@ -337,7 +347,7 @@ static BhResult need_vm(BhSession *session, const BhVmSettings *settings, const 
 
 BhResult bh_session_import(BhSession *session, const BhDistribution *distribution, const BhVmSettings *settings,
                            BhError **error) {
-  BhContext context = {&service_context, "RegisterDistribution"};
+  BhContext context = {&bh_service_context, "RegisterDistribution"};
   BhResult result = begin(session, &context, error);
 
   if (BH_SUCCEEDED(result) && !distribution->wsl1) result = need_vm(session, settings, &context, error);
@@ -356,10 +366,10 @@ static BhResult stop_one(BhSession *session, Running *running, const BhContext *
 }
 
 BhResult bh_session_unregister(BhSession *session, const BhGuid *id, BhError **error) {
-  BhContext context = {&service_context, "UnregisterDistribution"};
+  BhContext context = {&bh_service_context, "UnregisterDistribution"};
   BhResult result = begin(session, &context, error);
   BhDistribution *distribution = g_hash_table_lookup(session->distributions, id);
-  Running *running = find_running(session, id);
+  Running *running = bh_session_find_running(session, id);
 
   if (BH_SUCCEEDED(result) && distribution == NULL) result = unknown_distribution(&context, error);
   if (BH_SUCCEEDED(result) && running != NULL) result = stop_one(session, running, &context, error);
@@ -378,7 +388,7 @@ static BhResult start(BhSession *session, const BhGuid *id, const BhVmSettings *
   BhResult result;
 
   if (distribution == NULL) return unknown_distribution(create_instance, error);
-  if (find_running(session, id) != NULL) return BH_OK;
+  if (bh_session_find_running(session, id) != NULL) return BH_OK;
   if (distribution->wsl1) return start_wsl1(session, distribution);
   result = need_vm(session, settings, create_instance, error);
   if (BH_SUCCEEDED(result)) result = start_distribution(session, distribution, create_instance, error);
@@ -386,7 +396,7 @@ static BhResult start(BhSession *session, const BhGuid *id, const BhVmSettings *
 }
 
 BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettings *settings, BhError **error) {
-  BhContext context = {&service_context, "CreateInstance"};
+  BhContext context = {&bh_service_context, "CreateInstance"};
   BhResult result = begin(session, &context, error);
 
   if (BH_SUCCEEDED(result)) result = start(session, id, settings, &context, error);
@@ -394,14 +404,51 @@ BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettin
 }
 
 BhResult bh_session_terminate(BhSession *session, const BhGuid *id, BhError **error) {
-  BhContext context = {&service_context, "TerminateInstance"};
+  BhContext context = {&bh_service_context, "TerminateInstance"};
   BhResult result = begin(session, &context, error);
-  Running *running = find_running(session, id);
+  Running *running = bh_session_find_running(session, id);
 
   if (BH_SUCCEEDED(result) && running == NULL)
     result = bh_error_set(error, BH_E_DISTRO_NOT_RUNNING, &context, "The distribution is not running");
   else if (BH_SUCCEEDED(result))
     result = stop_one(session, running, &context, error);
+  return end(session, result);
+}
+
+BhResult bh_session_stop_if_idle(BhSession *session, const BhGuid *id, BhError **error) {
+  BhContext context = {&bh_service_context, "StopInstance"};
+  BhResult result = begin(session, &context, error);
+  Running *running = bh_session_find_running(session, id);
+
+  if (BH_FAILED(result)) return end(session, result);
+  if (running == NULL)
+    result = bh_error_set(error, BH_E_DISTRO_NOT_RUNNING, &context, "The distribution is not running");
+  else if (!running->distribution->wsl1 &&
+           !session->vm->class->instance_is_idle(session->vm, running->instance.number))
+    result =
+        bh_error_set(error, BH_E_BUSY, &context, "The distribution '%s' is in use", running->distribution->name);
+  else
+    result = stop_one(session, running, &context, error);
+  return end(session, result);
+}
+
+BhResult bh_session_export(BhSession *session, const BhGuid *id, const char *host_path, BhError **error) {
+  BhContext context = {&bh_service_context, "ExportDistribution"};
+  BhGuest *guest = session->shared->guest;
+  BhResult result = begin(session, &context, error);
+  const BhDistribution *distribution = g_hash_table_lookup(session->distributions, id);
+  Running *running = bh_session_find_running(session, id);
+
+  if (BH_SUCCEEDED(result) && distribution == NULL) result = unknown_distribution(&context, error);
+  if (BH_SUCCEEDED(result) && running != NULL) result = stop_one(session, running, &context, error);
+  if (BH_SUCCEEDED(result)) {
+    BhTraceEvent span = bh_trace_begin(session->name, "export distribution");
+    result = guest->class->distribution_export(guest, distribution, host_path);
+    bh_trace_end(session->shared->trace, &span, result, "%s to %s", distribution->name, host_path);
+    if (BH_FAILED(result))
+      bh_error_set(error, result, &context, "The distribution '%s' could not be exported to '%s'",
+                   distribution->name, host_path);
+  }
   return end(session, result);
 }
 
@@ -420,57 +467,4 @@ void bh_session_close(BhSession *session) {
   if (BH_SUCCEEDED(begin(session, NULL, NULL))) stop_all(session, "the session is closed");
   session->closed = TRUE; /* in the same hold of the lock: nobody starts a VM after this */
   end(session, BH_OK);
-}
-
-/* --- Plugins' calls --------------------------------------------------------------------------------------------- */
-
-typedef struct {
-  BhSession *session;
-  const BhCall *call;
-  BhCallReply *reply;
-} Request;
-
-/* Where the session's state may be used: see callbacks.h. */
-static void serve(gpointer data) {
-  Request *request = data;
-  BhSession *session = request->session;
-  const BhCall *call = request->call;
-  BhCallReply *reply = request->reply;
-  const char *const *arguments = (const char *const *)call->arguments;
-  const Running *running;
-
-  if (session->vm == NULL) {
-    reply->result = BH_E_NOT_FOUND; /* the id resolves from the VM's creation until OnVMStopping has returned */
-    return;
-  }
-  if (g_atomic_int_get(&session->died)) {
-    reply->result = BH_E_NOT_VALID_STATE;
-    return;
-  }
-  switch (call->api) {
-    case BH_API_MOUNT_FOLDER:
-      reply->result =
-          session->vm->class->mount(session->vm, call->host_path, call->linux_path, call->read_only, call->name);
-      break;
-    case BH_API_EXECUTE_BINARY:
-      reply->result =
-          session->vm->class->execute(session->vm, BH_ROOT_NAMESPACE, call->path, arguments, &reply->resource);
-      break;
-    case BH_API_EXECUTE_BINARY_IN_DISTRIBUTION:
-      running = find_running(session, &call->distribution);
-      if (running == NULL)
-        reply->result = BH_E_DISTRO_NOT_RUNNING;
-      else if (running->distribution->wsl1)
-        reply->result = BH_E_WSL2_NEEDED;
-      else
-        reply->result = session->vm->class->execute(session->vm, running->instance.number, call->path, arguments,
-                                                    &reply->resource);
-      break;
-    default: reply->result = BH_E_NOTIMPL; break; /* a WSLC session's call */
-  }
-}
-
-void bh_session_call(BhSession *session, const BhCall *call, BhCallReply *reply) {
-  Request request = {session, call, reply};
-  bh_plugin_manager_callbacks(session->shared->manager)->call(&session->gate, serve, &request);
 }

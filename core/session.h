@@ -15,6 +15,7 @@
 #pragma once
 
 #include "plugin-manager.h"
+#include "timers.h"
 
 G_BEGIN_DECLS
 
@@ -30,7 +31,9 @@ typedef struct {
   BhGuest *guest;
   BhTrace *trace;
   BhWorkers *workers;
+  BhTimers *timers;
   guint32 forbidden_flags; /* of BhVmSettings: policy overrides the user's configuration */
+  gint64 vm_idle_timeout;  /* µs after which a session's VM in which no distribution runs is stopped; 0: never */
 } BhSessionShared;
 
 typedef struct BhSession BhSession;
@@ -63,6 +66,13 @@ BhResult bh_session_start(BhSession *session, const BhGuid *id, const BhVmSettin
 
 /* Stops one distribution; the VM stays. Does not run: 0x80040313. The guest could not stop it: that failure; it runs on. */
 BhResult bh_session_terminate(BhSession *session, const BhGuid *id, BhError **error);
+
+/* Likewise, but only if nothing that was executed in it still runs: else 0x800700AA, and no plugin hears of it. */
+BhResult bh_session_stop_if_idle(BhSession *session, const BhGuid *id, BhError **error);
+
+/* Writes a distribution's files into an archive at host_path; stops it first if it runs. Needs no VM, and no plugin is
+ * told. */
+BhResult bh_session_export(BhSession *session, const BhGuid *id, const char *host_path, BhError **error);
 
 /* Stops all distributions and the VM, if there is one. */
 void bh_session_stop_vm(BhSession *session);

@@ -1,4 +1,4 @@
-#include "sync.h"
+#include "sync-observers.h"
 
 #ifdef G_OS_WIN32
 #include <windows.h>
@@ -15,36 +15,6 @@ struct BhThread {
   gpointer data;
 };
 
-#define MAX_OBSERVERS 4
-
-static const BhSyncObserver *observers[MAX_OBSERVERS]; /* change only while nobody else looks */
-static guint observer_count;
-
-#define OBSERVE(member, ...) \
-  G_STMT_START { \
-    for (guint observer_ = 0; G_UNLIKELY(observer_ < observer_count); observer_++) \
-      if (observers[observer_]->member != NULL) observers[observer_]->member(__VA_ARGS__); \
-  } \
-  G_STMT_END
-
-void bh_sync_add_observer(const BhSyncObserver *observer) {
-  g_assert(observer_count < MAX_OBSERVERS);
-  observers[observer_count++] = observer;
-}
-
-void bh_sync_remove_observer(const BhSyncObserver *observer) {
-  for (guint i = 0; i < observer_count; i++)
-    if (observers[i] == observer) observers[i] = observers[--observer_count];
-}
-
-void bh_sync_note_acquire(const BhLockClass *lock_class, gconstpointer lock, const char *site) {
-  OBSERVE(acquire, lock_class, lock, site);
-}
-
-void bh_sync_note_release(const BhLockClass *lock_class, gconstpointer lock) {
-  OBSERVE(release, lock_class, lock);
-}
-
 void bh_mutex_init(BhMutex *mutex, const BhLockClass *lock_class) {
   g_mutex_init(&mutex->native);
   mutex->class = lock_class;
@@ -57,15 +27,16 @@ void bh_mutex_clear(BhMutex *mutex) {
 }
 
 void bh_mutex_lock_at(BhMutex *mutex, const char *site) {
-  OBSERVE(acquire, mutex->class, mutex, site);
+  if (mutex->class != NULL) BH_OBSERVE(acquire, mutex->class, mutex, site);
   g_mutex_lock(&mutex->native);
   mutex->owner = bh_thread_self();
+  if (mutex->class != NULL) BH_OBSERVE(acquired, mutex->class, mutex);
 }
 
 void bh_mutex_unlock(BhMutex *mutex) {
   g_assert(mutex->owner == bh_thread_self());
   mutex->owner = NULL;
-  OBSERVE(release, mutex->class, mutex);
+  if (mutex->class != NULL) BH_OBSERVE(release, mutex->class, mutex);
   g_mutex_unlock(&mutex->native);
 }
 
@@ -81,13 +52,14 @@ gboolean bh_cond_wait_until(BhCond *cond, BhMutex *mutex, gint64 deadline) {
   gboolean in_time = TRUE;
 
   g_assert(mutex->owner == bh_thread_self());
-  OBSERVE(wait, mutex->class, mutex);
+  BH_OBSERVE(wait, mutex->class, mutex);
   mutex->owner = NULL;
   if (deadline == BH_NO_DEADLINE)
     g_cond_wait(&cond->native, &mutex->native);
   else
     in_time = g_cond_wait_until(&cond->native, &mutex->native, deadline);
   mutex->owner = bh_thread_self();
+  BH_OBSERVE(acquired, mutex->class, mutex);
   return in_time;
 }
 
@@ -106,15 +78,14 @@ void bh_cond_broadcast(BhCond *cond) {
 static gpointer run_thread(gpointer data) {
   BhThread *thread = data;
 
-  OBSERVE(start, thread->lowest);
+  BH_OBSERVE(start, thread->lowest);
   return thread->func(thread->data);
 }
 
 BhThread *bh_thread_new(const char *name, BhLockRank lowest, BhThreadFunc func, gpointer data) {
   BhThread *thread;
 
-  for (guint i = 0; i < observer_count; i++)
-    if (observers[i]->may_start_thread != NULL && !observers[i]->may_start_thread(name)) return NULL;
+  if (!bh_sync_may_start_thread(name)) return NULL;
   thread = g_new(BhThread, 1);
   *thread = (BhThread){NULL, g_strdup(name), lowest, func, data};
   thread->native = g_thread_try_new(name, run_thread, thread, NULL);
@@ -127,7 +98,7 @@ BhThread *bh_thread_new(const char *name, BhLockRank lowest, BhThreadFunc func, 
 gpointer bh_thread_join(BhThread *thread) {
   gpointer result;
 
-  OBSERVE(join, thread->name, thread->lowest);
+  BH_OBSERVE(join, thread->name, thread->lowest);
   result = g_thread_join(thread->native);
   g_free(thread->name);
   g_free(thread);

@@ -18,7 +18,11 @@
  * reports itself to the observer with bh_sync_note_*, and the observer allows its class to be taken again.
  *
  * Guarantees: a mutex is released by the thread that took it (asserted); a wait may wake for no reason, so look at
- * what you wait for; a thread made by bh_thread_new is joined exactly once. */
+ * what you wait for; a thread made by bh_thread_new is joined exactly once.
+ *
+ * Two files implement this header. sync.c does it with the system's threads. backend-mock/scheduler-sync.c does it with
+ * contexts of one thread, and chooses who goes on at every call: a program that is linked with it runs the same objects of
+ * core under any interleaving it wants. */
 #pragma once
 
 #include "result.h"
@@ -44,7 +48,7 @@ typedef struct {
   GMutex native;
   const BhLockClass *class;
   gpointer owner; /* the thread that holds it, for assertions; written under native */
-} BhMutex;
+} BhMutex;        /* zeroed, static, and never initialised: an observer's own. No observer sees it */
 
 typedef struct {
   GCond native;
@@ -87,9 +91,10 @@ guint32 bh_process_number(void);
 /* One value per thread, NULL at first. Static storage. free_func (may be NULL) gets the value at the thread's end. */
 typedef struct {
   GPrivate native;
+  GDestroyNotify free_func;
 } BhLocal;
 #define BH_LOCAL_INIT(free_func) \
-  { G_PRIVATE_INIT(free_func) }
+  { G_PRIVATE_INIT(free_func), free_func }
 gpointer bh_local_get(BhLocal *local);
 void bh_local_set(BhLocal *local, gpointer value);
 
@@ -100,8 +105,11 @@ gint64 bh_clock_deadline(gint64 timeout);
 
 /* Sees what threads do to locks. Every member may be NULL. Called on the thread that does it. */
 typedef struct {
-  /* is about to wait for the lock, or has got it by a try */
+  /* is about to wait for the lock */
   void (*acquire)(const BhLockClass *lock_class, gconstpointer lock, const char *site);
+  /* has got the lock it was about to wait for, or has it again after a wait for a condition */
+  void (*acquired)(const BhLockClass *lock_class, gconstpointer lock);
+  /* is about to let it go; also of one that it never got, when it no longer wants it */
   void (*release)(const BhLockClass *lock_class, gconstpointer lock);
   /* is about to wait for a condition with mutex, which is released meanwhile */
   void (*wait)(const BhLockClass *lock_class, gconstpointer lock);
@@ -118,8 +126,9 @@ typedef struct {
 void bh_sync_add_observer(const BhSyncObserver *observer);
 void bh_sync_remove_observer(const BhSyncObserver *observer);
 
-/* For locks made of a mutex and conditions: tells the observer as if the lock were a mutex. */
+/* For locks made of a mutex and conditions: tells the observers as if the lock were a mutex. */
 void bh_sync_note_acquire(const BhLockClass *lock_class, gconstpointer lock, const char *site);
+void bh_sync_note_acquired(const BhLockClass *lock_class, gconstpointer lock);
 void bh_sync_note_release(const BhLockClass *lock_class, gconstpointer lock);
 
 G_END_DECLS

@@ -20,6 +20,10 @@
  *       │ ◀─────────────────────────── │
  *     returns the connection           │ end of stream: all that wait get E_NOT_VALID_STATE; then events->died
  *
+ * A process (process_start) is asked for likewise, with three tokens and three connections. What runs is told of its end by
+ * the reader: exit code and event of a process, the event container_ended, whether an instance is idle.
+ * distribution_export starts an agent of its own, which has the machine's tar write the archive.
+ *
  * An agent that says what nobody understands is treated as dead from then on, but is still waited for.
  * vm_destroy ends the sending direction, and waits for the reader to see the stream's end, which comes when the
  * agent has ended everything. An agent that does not come to an end gets BH_GUEST_END_SECONDS, and is then left to

@@ -33,3 +33,11 @@ BhResult bh_launch_host_folder(const char *host_path, char **linux_path) {
   *linux_path = g_canonicalize_filename(host_path, NULL);
   return BH_OK;
 }
+
+BhResult bh_launch_host_file(const char *host_path, char **linux_path) {
+  g_autofree char *folder = g_path_get_dirname(host_path);
+
+  if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) return BH_E_PATH_NOT_FOUND;
+  *linux_path = g_canonicalize_filename(host_path, NULL);
+  return BH_OK;
+}

@@ -107,3 +107,16 @@ BhResult bh_launch_host_folder(const char *host_path, char **linux_path) {
   *linux_path = to_unix_path(path);
   return *linux_path != NULL ? BH_OK : BH_E_FILE_NOT_FOUND;
 }
+
+BhResult bh_launch_host_file(const char *host_path, char **linux_path) {
+  g_autofree wchar_t *path = to_full_path(host_path), *folder = NULL;
+  wchar_t *name = path != NULL ? wcsrchr(path, L'\\') : NULL;
+
+  if (name == NULL) return BH_E_PATH_NOT_FOUND;
+  folder = g_memdup2(path, (gsize)((char *)(name + 2) - (char *)path));
+  folder[name + 1 - path] = L'\0';
+  if (!is_folder(folder)) return BH_E_PATH_NOT_FOUND;
+  /* A file that is not there is as good as one that is. */
+  *linux_path = to_unix_path(path);
+  return *linux_path != NULL ? BH_OK : BH_E_PATH_NOT_FOUND;
+}

@@ -20,4 +20,7 @@ void bh_launch_forget(BhLaunched *launched, gboolean kill);
 /* The Linux path of an existing folder of the host's. A folder that is not there: 0x80070002. */
 BhResult bh_launch_host_folder(const char *host_path, char **linux_path);
 
+/* The Linux path of a file of the host's, which itself need not be there. Its folder is not there: 0x80070003. */
+BhResult bh_launch_host_file(const char *host_path, char **linux_path);
+
 G_END_DECLS

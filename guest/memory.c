@@ -1,290 +1,89 @@
 #include "guest/memory.h"
 
-#include <errno.h>
-#include <glib/gstdio.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/sync.h"
+#include "guest/documents.h"
+#include "guest/memory-files.h"
+#include "guest/memory-task.h"
+#include "guest/process.h"
 #include "guest/socket.h"
 
-#define LOG_DOMAIN     "bulkhead-guest"
 #define FIRST_INIT_PID 10
 #define PID_NAMESPACES 4026532000u /* where Linux's own numbers lie */
+#define EMPTY_TAR      1024        /* bytes, all of them zero: two blocks are a tar's end */
 
 static const BhGuestClass memory_class;
 static const BhLockClass vm_class = {.name = "memory-vm", .rank = BH_RANK_LEAF};
 
-typedef struct {
-  char *host_path;
-  char *guest_path; /* absolute, canonical */
-} Mount;
-
-typedef struct {
-  BhVm base;
-  const BhVmEvents *events;
-  gpointer data;
-  BhThread *undertaker; /* waits for the death, and tells of it */
-
-  BhMutex lock; /* guards what follows */
-  BhCond changed;
-  GPtrArray *mounts;     /* Mount */
-  GHashTable *instances; /* the numbers of those that run */
-  guint32 last_instance;
-  GList *processes; /* Process: all whose thread has not been joined */
-  gboolean dead;
-  gboolean destroying;
-} MemoryVm;
-
-typedef struct Process Process;
-struct Process {
-  MemoryVm *vm;
-  guint32 instance;
-  int (*program)(const Process *process);
-  char **arguments;
-  BhResource socket; /* open until the thread is joined; its end is told by shutting it down */
-  BhThread *thread;
-  gboolean finished; /* the thread touches nothing of the VM's any more */
-};
-
-/* ---- paths ---- */
-
-/* Without ".", ".." and doubled slashes, as Linux would see it. The caller's; NULL: not absolute. */
-static char *canonical(const char *path) {
-  g_autoptr(GPtrArray) parts = g_ptr_array_new();
-  g_auto(GStrv) words = g_strsplit(path, "/", -1);
-  g_autofree char *joined = NULL;
-
-  if (path[0] != '/') return NULL;
-  for (char **word = words; *word != NULL; word++) {
-    if (strcmp(*word, "..") == 0 && parts->len > 0) g_ptr_array_remove_index(parts, parts->len - 1);
-    if (strcmp(*word, "") != 0 && strcmp(*word, ".") != 0 && strcmp(*word, "..") != 0)
-      g_ptr_array_add(parts, *word);
-  }
-  g_ptr_array_add(parts, NULL);
-  joined = g_strjoinv("/", (char **)parts->pdata);
-  return g_strconcat("/", joined, NULL);
-}
-
-/* What follows a mount point in path, without a slash; NULL: path does not lie in it. */
-static const char *rest_of(const char *path, const char *mount_point) {
-  gsize length = strlen(mount_point);
-
-  if (strcmp(mount_point, "/") == 0) return path + 1;
-  if (strncmp(path, mount_point, length) != 0) return NULL;
-  if (path[length] == '/') return path + length + 1;
-  return path[length] == '\0' ? path + length : NULL;
-}
-
-/* The host's file of a path in the root namespace. The caller's; NULL: no mount has it. */
-static char *find_file(MemoryVm *vm, const char *path) {
-  g_autofree char *whole = canonical(path);
-  const char *best_rest = NULL;
-  const Mount *best = NULL;
-  char *file = NULL;
-
-#ifdef G_OS_WIN32
-  /* Letters of a name in Linux; on the host they would lead out of the mount. */
-  if (strpbrk(path, "\\:") != NULL) return NULL;
-#endif
-  bh_mutex_lock(&vm->lock);
-  for (guint i = 0; whole != NULL && i < vm->mounts->len; i++) {
-    const Mount *mount = vm->mounts->pdata[i];
-    const char *rest = rest_of(whole, mount->guest_path);
-
-    /* of two on one mount point, the later covers the earlier */
-    if (rest == NULL || (best != NULL && strlen(mount->guest_path) < strlen(best->guest_path))) continue;
-    best = mount;
-    best_rest = rest;
-  }
-  if (best != NULL) file = g_build_filename(best->host_path, best_rest, NULL);
-  bh_mutex_unlock(&vm->lock);
-  return file;
-}
-
-/* ---- programs ---- */
-
-static int copy_file(const Process *process, const char *path) {
-  /* The mounts are the root namespace's. */
-  g_autofree char *name = process->instance == BH_ROOT_NAMESPACE ? find_file(process->vm, path) : NULL;
-  /* Of anything but a regular file (a FIFO, above all) a read may never end, and nothing could end it. */
-  FILE *file = name != NULL && g_file_test(name, G_FILE_TEST_IS_REGULAR) ? g_fopen(name, "rb") : NULL;
-  char bytes[4096];
-  gboolean taken = TRUE;
-  gsize got;
-
-  if (file == NULL) {
-    g_log(LOG_DOMAIN, G_LOG_LEVEL_DEBUG, "cat: %s: No such file or directory", path);
-    return 1;
-  }
-  while (taken && (got = fread(bytes, 1, sizeof bytes, file)) > 0)
-    taken = bh_socket_write_all(process->socket.value, bytes, got);
-  fclose(file);
-  return taken ? 0 : 1;
-}
-
-static int run_cat(const Process *process) {
-  char **arguments = process->arguments;
-  char bytes[4096];
-  int status = 0;
-  gssize got;
-
-  if (arguments[0] != NULL && arguments[1] != NULL) {
-    for (char **path = arguments + 1; *path != NULL; path++) status |= copy_file(process, *path);
-    return status;
-  }
-  while ((got = bh_socket_read(process->socket.value, bytes, sizeof bytes)) > 0)
-    if (!bh_socket_write_all(process->socket.value, bytes, (gsize)got)) return 1;
-  return 0;
-}
-
-static int run_echo(const Process *process) {
-  char **arguments = process->arguments;
-  g_autofree char *words = arguments[0] != NULL ? g_strjoinv(" ", arguments + 1) : g_strdup("");
-  g_autofree char *line = g_strconcat(words, "\n", NULL);
-
-  return bh_socket_write_all(process->socket.value, line, strlen(line)) ? 0 : 1;
-}
-
-static int run_true(const Process *process) {
-  (void)process;
-  return 0;
-}
-
-static int run_false(const Process *process) {
-  (void)process;
-  return 1;
-}
-
-static const struct {
-  const char *path;
-  int (*run)(const Process *process);
-} programs[] = {
-    {"/bin/cat", run_cat},
-    {"/bin/echo", run_echo},
-    {"/bin/true", run_true},
-    {"/bin/false", run_false},
-};
-
-static gpointer run_process(gpointer data) {
-  Process *process = data;
-  int status = process->program(process);
-  char unread[4096];
-
-  g_log(LOG_DOMAIN, G_LOG_LEVEL_DEBUG, "%s ended, status %d", process->arguments[0], status);
-  /* To end reading, too, would on Windows reset a connection with input that nobody read, and what the program wrote
-   * might be lost. And whoever still writes must not wait for a reader. */
-  bh_socket_end_writing(process->socket.value);
-  while (bh_socket_read(process->socket.value, unread, sizeof unread) > 0) continue;
-  bh_mutex_lock(&process->vm->lock);
-  process->finished = TRUE;
-  bh_cond_broadcast(&process->vm->changed);
-  bh_mutex_unlock(&process->vm->lock);
-  return NULL;
-}
-
-/* Waits for its thread, if it has one, and frees it. */
-static void process_free(gpointer data) {
-  Process *process = data;
-
-  if (process->thread != NULL) bh_thread_join(process->thread);
-  bh_resource_clear(&process->socket);
-  g_strfreev(process->arguments);
-  g_free(process);
-}
-
-/* Those that are over leave the list. To be freed by the caller without the lock. */
-static GList *take_finished(MemoryVm *vm) {
-  GList *finished = NULL;
-
-  for (GList *at = vm->processes, *next; at != NULL; at = next) {
-    next = at->next;
-    if (!((Process *)at->data)->finished) continue;
-    vm->processes = g_list_remove_link(vm->processes, at);
-    finished = g_list_concat(finished, at);
-  }
-  return finished;
-}
-
-/* Ends what programs of an instance wait for, or of all. Under the lock. */
-static void end_processes(MemoryVm *vm, guint32 instance, gboolean all) {
-  for (GList *at = vm->processes; at != NULL; at = at->next) {
-    Process *process = at->data;
-
-    if (all || process->instance == instance) bh_socket_shutdown(process->socket.value);
-  }
-}
-
-/* ---- a VM's functions ---- */
+/* ---- folders ---- */
 
 static BhResult memory_mount(BhVm *base, const char *host_path, const char *linux_path, gboolean read_only,
                              const char *name) {
   MemoryVm *vm = (MemoryVm *)base;
-  g_autofree char *point = canonical(linux_path);
-  BhResult result = BH_OK;
-  Mount *mount;
+  g_autofree char *point = memory_canonical(linux_path);
+  BhResult result;
 
-  (void)name, (void)read_only; /* no program here writes */
+  (void)name;
   if (point == NULL || strcmp(point, "/") == 0) return BH_E_INVALIDARG;
   if (!g_file_test(host_path, G_FILE_TEST_IS_DIR)) return BH_E_FILE_NOT_FOUND;
   bh_mutex_lock(&vm->lock);
-  if (vm->dead) {
-    result = BH_E_NOT_VALID_STATE;
-  } else {
-    mount = g_new(Mount, 1);
-    *mount = (Mount){g_strdup(host_path), g_steal_pointer(&point)};
-    g_ptr_array_add(vm->mounts, mount);
-  }
+  result = memory_may_run(vm, BH_ROOT_NAMESPACE);
+  if (BH_SUCCEEDED(result)) g_ptr_array_add(vm->mounts, memory_mount_new(host_path, point, read_only));
   bh_mutex_unlock(&vm->lock);
   return result;
 }
 
-/* Whether something may run there. Under the lock. */
-static BhResult may_run(MemoryVm *vm, guint32 instance) {
-  if (vm->dead) return BH_E_NOT_VALID_STATE;
-  if (instance != BH_ROOT_NAMESPACE && !g_hash_table_contains(vm->instances, GUINT_TO_POINTER(instance)))
-    return BH_E_DISTRO_NOT_RUNNING;
-  return BH_OK;
+static BhResult memory_unmount(BhVm *base, const char *linux_path) {
+  MemoryVm *vm = (MemoryVm *)base;
+  g_autofree char *point = memory_canonical(linux_path);
+  BhResult result;
+
+  if (point == NULL) return BH_E_INVALIDARG;
+  bh_mutex_lock(&vm->lock);
+  result = memory_may_run(vm, BH_ROOT_NAMESPACE);
+  if (BH_SUCCEEDED(result) && !memory_remove_mount(vm->mounts, point)) result = BH_E_NOT_FOUND;
+  bh_mutex_unlock(&vm->lock);
+  return result;
 }
 
-static Process *process_new(MemoryVm *vm, guint32 instance, const char *path, const char *const *arguments) {
-  const char *only_path[] = {path, NULL};
-  Process *process;
+static BhResult memory_distribution_export(BhGuest *guest, const BhDistribution *distribution,
+                                           const char *host_path) {
+  static const char empty[EMPTY_TAR];
+  g_autofree char *folder = g_path_get_dirname(host_path);
 
-  for (guint i = 0; i < G_N_ELEMENTS(programs); i++) {
-    if (strcmp(programs[i].path, path) != 0) continue;
-    process = g_new0(Process, 1);
-    process->vm = vm;
-    process->instance = instance;
-    process->program = programs[i].run;
-    process->arguments = g_strdupv((char **)(arguments != NULL && arguments[0] != NULL ? arguments : only_path));
-    return process;
-  }
-  return NULL;
+  (void)guest, (void)distribution; /* there is nothing in it */
+  if (!g_file_test(folder, G_FILE_TEST_IS_DIR)) return BH_E_PATH_NOT_FOUND;
+  return g_file_set_contents(host_path, empty, sizeof empty, NULL) ? BH_OK : BH_E_FAIL;
+}
+
+/* ---- programs ---- */
+
+/* What a VM that is dead answers before anything else; result: what it would answer. */
+static BhResult unless_dead(MemoryVm *vm, guint32 instance, BhResult result) {
+  BhResult may;
+
+  bh_mutex_lock(&vm->lock);
+  may = memory_may_run(vm, instance);
+  bh_mutex_unlock(&vm->lock);
+  return BH_FAILED(may) ? may : result;
 }
 
 static BhResult memory_execute(BhVm *base, guint32 instance, const char *path, const char *const *arguments,
                                BhResource *socket) {
   MemoryVm *vm = (MemoryVm *)base;
-  Process *process = process_new(vm, instance, path, arguments);
-  BhResource ours = {0};
-  GList *finished;
-  BhResult result = process != NULL ? bh_socket_pair(&ours, &process->socket) : BH_E_FAIL;
+  MemoryTask *task = memory_task_new(vm, instance, &(BhProgram){.path = path, .arguments = arguments});
+  BhResource ours = {0}, theirs = {0};
+  BhResult result;
 
-  bh_mutex_lock(&vm->lock);
-  finished = take_finished(vm);
-  if (BH_FAILED(may_run(vm, instance))) result = may_run(vm, instance);
-  if (BH_SUCCEEDED(result)) {
-    /* Started under the lock, so that whoever ends all the VM's processes finds it in the list. */
-    process->thread = bh_thread_new(path, BH_RANK_LEAF, run_process, process);
-    if (process->thread != NULL)
-      vm->processes = g_list_prepend(vm->processes, g_steal_pointer(&process));
-    else
-      result = BH_E_OUTOFMEMORY;
+  if (task == NULL) return unless_dead(vm, instance, BH_E_FAIL);
+  result = bh_socket_pair(&ours, &theirs);
+  if (BH_FAILED(result)) {
+    memory_task_free(task);
+    return result;
   }
-  bh_mutex_unlock(&vm->lock);
-  g_list_free_full(finished, process_free);
-  if (process != NULL) process_free(process);
+  task->streams[BH_STDIN] = task->streams[BH_STDOUT] = memory_task_keep(task, &theirs);
+  result = memory_task_start(task, NULL);
   if (BH_SUCCEEDED(result))
     *socket = ours;
   else
@@ -292,13 +91,60 @@ static BhResult memory_execute(BhVm *base, guint32 instance, const char *path, c
   return result;
 }
 
+/* Sockets for each stream; ours are not closed on failure. */
+static BhResult connect_streams(MemoryTask *task, BhResource *ours) {
+  BhResult result = BH_OK;
+
+  for (int i = 0; i < BH_STREAM_COUNT && BH_SUCCEEDED(result); i++) {
+    BhResource theirs = {0};
+
+    result = bh_socket_pair(&ours[i], &theirs);
+    if (BH_SUCCEEDED(result)) task->streams[i] = memory_task_keep(task, &theirs);
+  }
+  return result;
+}
+
+static BhResult memory_process_start(BhVm *base, const BhProgram *program, BhResource streams[BH_STREAM_COUNT],
+                                     BhProcess **result_process, gint32 *error) {
+  MemoryVm *vm = (MemoryVm *)base;
+  MemoryTask *task = memory_task_new(vm, BH_ROOT_NAMESPACE, program);
+  g_autoptr(BhProcess) process = bh_guest_process_new(&memory_class);
+  BhResource ours[BH_STREAM_COUNT] = {{0}};
+  BhResult result = BH_E_OUTOFMEMORY;
+
+  *error = 0;
+  if (task == NULL) {
+    result = unless_dead(vm, BH_ROOT_NAMESPACE, BH_E_FAIL);
+    if (result == BH_E_FAIL) *error = MEMORY_ENOENT;
+    return result;
+  }
+  if (process != NULL) {
+    task->process = bh_guest_process_ref(process);
+    result = connect_streams(task, ours);
+  }
+  if (BH_SUCCEEDED(result))
+    result = memory_task_start(task, NULL);
+  else
+    memory_task_free(task);
+  for (int i = 0; i < BH_STREAM_COUNT; i++) {
+    if (BH_SUCCEEDED(result))
+      streams[i] = ours[i];
+    else
+      bh_resource_clear(&ours[i]);
+  }
+  if (BH_SUCCEEDED(result)) *result_process = g_steal_pointer(&process);
+  return result;
+}
+
+/* ---- instances ---- */
+
 static BhResult memory_instance_start(BhVm *base, const BhDistribution *distribution, BhInstance *instance) {
   MemoryVm *vm = (MemoryVm *)base;
   BhResult result;
 
   (void)distribution;
   bh_mutex_lock(&vm->lock);
-  result = may_run(vm, BH_ROOT_NAMESPACE);
+  result = memory_may_run(vm, BH_ROOT_NAMESPACE);
   if (BH_SUCCEEDED(result)) {
     guint32 number = ++vm->last_instance;
 
@@ -309,39 +155,81 @@ static BhResult memory_instance_start(BhVm *base, const BhDistribution *distribu
   return result;
 }
 
-/* Whether a program of an instance runs. Under the lock. */
-static gboolean is_running(MemoryVm *vm, guint32 instance) {
-  for (GList *at = vm->processes; at != NULL; at = at->next) {
-    const Process *process = at->data;
-
-    if (process->instance == instance && !process->finished) return TRUE;
-  }
-  return FALSE;
-}
-
 static BhResult memory_instance_stop(BhVm *base, guint32 instance) {
   MemoryVm *vm = (MemoryVm *)base;
   BhResult result;
 
   bh_mutex_lock(&vm->lock);
-  result = may_run(vm, instance);
+  result = memory_may_run(vm, instance);
   if (BH_SUCCEEDED(result) && !g_hash_table_remove(vm->instances, GUINT_TO_POINTER(instance)))
     result = BH_E_DISTRO_NOT_RUNNING;
-  if (BH_SUCCEEDED(result)) end_processes(vm, instance, FALSE);
-  while (BH_SUCCEEDED(result) && is_running(vm, instance)) bh_cond_wait(&vm->changed, &vm->lock);
+  if (BH_SUCCEEDED(result)) {
+    memory_tasks_end(vm, instance, FALSE);
+    memory_tasks_await(vm, instance, NULL);
+  }
   bh_mutex_unlock(&vm->lock);
   return result;
 }
 
-/* ---- its life and death ---- */
+static gboolean memory_instance_is_idle(BhVm *base, guint32 instance) {
+  MemoryVm *vm = (MemoryVm *)base;
+  gboolean idle = TRUE;
 
-static void mount_free(gpointer data) {
-  Mount *mount = data;
+  bh_mutex_lock(&vm->lock);
+  for (GList *at = vm->tasks; at != NULL; at = at->next) {
+    const MemoryTask *task = at->data;
 
-  g_free(mount->host_path);
-  g_free(mount->guest_path);
-  g_free(mount);
+    if (task->instance == instance && task->process == NULL && !task->container && !task->over) idle = FALSE;
+  }
+  bh_mutex_unlock(&vm->lock);
+  return idle;
 }
+
+/* ---- containers ---- */
+
+static gboolean has_root(const char *root) {
+  return root == NULL || g_file_test(root, G_FILE_TEST_IS_DIR);
+}
+
+static BhResult memory_container_start(BhVm *base, const BhContainerSpec *spec, BhDescription *container) {
+  MemoryVm *vm = (MemoryVm *)base;
+  MemoryTask *task;
+  guint32 number;
+  BhResult result;
+
+  if (!has_root(spec->root)) return unless_dead(vm, BH_ROOT_NAMESPACE, BH_E_PATH_NOT_FOUND);
+  task = memory_task_new(vm, BH_ROOT_NAMESPACE, &spec->program);
+  if (task == NULL) return unless_dead(vm, BH_ROOT_NAMESPACE, BH_E_FAIL);
+  task->container = TRUE;
+  result = memory_task_start(task, &number);
+  if (BH_SUCCEEDED(result)) bh_describe_container(spec, number, container);
+  return result;
+}
+
+static BhResult memory_container_stop(BhVm *base, guint32 number) {
+  MemoryVm *vm = (MemoryVm *)base;
+  BhResult result;
+
+  bh_mutex_lock(&vm->lock);
+  result = memory_may_run(vm, BH_ROOT_NAMESPACE);
+  if (BH_SUCCEEDED(result) && !g_hash_table_remove(vm->containers, GUINT_TO_POINTER(number)))
+    result = BH_E_NOT_FOUND;
+  if (BH_SUCCEEDED(result)) {
+    memory_tasks_end(vm, number, FALSE);
+    memory_tasks_await(vm, number, NULL); /* its thread has then told of its end, too */
+  }
+  bh_mutex_unlock(&vm->lock);
+  return result;
+}
+
+static BhResult memory_image_create(BhVm *base, const char *name, const char *root, BhDescription *image) {
+  BhResult result = unless_dead((MemoryVm *)base, BH_ROOT_NAMESPACE, has_root(root) ? BH_OK : BH_E_PATH_NOT_FOUND);
+
+  if (BH_SUCCEEDED(result)) bh_describe_image(name, root, image);
+  return result;
+}
+
+/* ---- its life and death ---- */
 
 static gpointer await_death(gpointer data) {
   MemoryVm *vm = data;
@@ -361,8 +249,7 @@ void bh_guest_memory_kill_vm(BhVm *base) {
   g_assert(base->class == &memory_class);
   bh_mutex_lock(&vm->lock);
   vm->dead = TRUE;
-  end_processes(vm, 0, TRUE);
-  bh_cond_broadcast(&vm->changed);
+  memory_tasks_end(vm, 0, TRUE);
   bh_mutex_unlock(&vm->lock);
 }
 
@@ -371,13 +258,13 @@ static void memory_vm_destroy(BhVm *base) {
 
   bh_mutex_lock(&vm->lock);
   vm->destroying = TRUE;
-  end_processes(vm, 0, TRUE);
-  bh_cond_broadcast(&vm->changed);
+  memory_tasks_end(vm, 0, TRUE);
   bh_mutex_unlock(&vm->lock);
   if (vm->undertaker != NULL) bh_thread_join(vm->undertaker);
-  g_list_free_full(vm->processes, process_free);
+  g_list_free_full(vm->tasks, memory_task_free);
   g_ptr_array_unref(vm->mounts);
   g_hash_table_unref(vm->instances);
+  g_hash_table_unref(vm->containers);
   bh_cond_clear(&vm->changed);
   bh_mutex_clear(&vm->lock);
   g_free(vm);
@@ -391,8 +278,9 @@ static BhResult memory_vm_create(BhGuest *guest, const BhVmSettings *settings, c
   vm->base.class = &memory_class;
   vm->events = events;
   vm->data = data;
-  vm->mounts = g_ptr_array_new_with_free_func(mount_free);
+  vm->mounts = g_ptr_array_new_with_free_func(memory_mount_free);
   vm->instances = g_hash_table_new(NULL, NULL);
+  vm->containers = g_hash_table_new(NULL, NULL);
   bh_mutex_init(&vm->lock, &vm_class);
   bh_cond_init(&vm->changed);
   vm->undertaker = bh_thread_new("memory-vm", BH_RANK_LEAF, await_death, vm);
@@ -412,6 +300,16 @@ static const BhGuestClass memory_class = {
     .execute = memory_execute,
     .instance_start = memory_instance_start,
     .instance_stop = memory_instance_stop,
+    .instance_is_idle = memory_instance_is_idle,
+    .distribution_export = memory_distribution_export,
+    .unmount = memory_unmount,
+    .process_start = memory_process_start,
+    .process_event = bh_guest_process_event,
+    .process_exit_code = bh_guest_process_exit_code,
+    .process_free = bh_guest_process_unref,
+    .container_start = memory_container_start,
+    .container_stop = memory_container_stop,
+    .image_create = memory_image_create,
 };
 
 BhGuest *bh_guest_memory_new(void) {

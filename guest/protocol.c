@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define HEADER_SIZE 12u
-#define FIELDS_MAX  4
+#define FIELDS_MAX  5
 
 typedef enum { UINT32, INT32, UINT64, BOOLEAN, BYTES, BYTES_LIST, TOKEN } Kind;
 
@@ -25,8 +25,9 @@ static const Field instance = AT(UINT32, instance), version = AT(UINT32, version
                    pid = AT(UINT32, pid), failure = AT(UINT32, failure), error = AT(INT32, error),
                    status = AT(INT32, status), pid_namespace = AT(UINT64, pid_namespace),
                    read_only = AT(BOOLEAN, read_only), host_path = AT(BYTES, host_path),
-                   guest_path = AT(BYTES, guest_path), text = AT(BYTES, text),
-                   arguments = AT(BYTES_LIST, arguments), token = AT(TOKEN, token);
+                   guest_path = AT(BYTES, guest_path), archive = AT(BYTES, archive), text = AT(BYTES, text),
+                   arguments = AT(BYTES_LIST, arguments), environment = AT(BYTES_LIST, environment),
+                   token = AT(TOKEN, token);
 
 typedef struct {
   BhGuestMessageType type;
@@ -41,6 +42,14 @@ static const Row rows[] = {
     {BH_GUEST_EXECUTE, "execute", BH_GUEST_TO_AGENT, {&instance, &guest_path, &arguments}},
     {BH_GUEST_INSTANCE_START, "instance-start", BH_GUEST_TO_AGENT, {&instance, &host_path}},
     {BH_GUEST_INSTANCE_STOP, "instance-stop", BH_GUEST_TO_AGENT, {&instance}},
+    {BH_GUEST_UNMOUNT, "unmount", BH_GUEST_TO_AGENT, {&guest_path}},
+    {BH_GUEST_PROCESS, "process", BH_GUEST_TO_AGENT, {&guest_path, &arguments, &environment}},
+    {BH_GUEST_CONTAINER_START,
+     "container-start",
+     BH_GUEST_TO_AGENT,
+     {&instance, &host_path, &guest_path, &arguments, &environment}},
+    {BH_GUEST_FOLDER, "folder", BH_GUEST_TO_AGENT, {&host_path}},
+    {BH_GUEST_EXPORT, "export", BH_GUEST_TO_AGENT, {&host_path, &archive}},
     {BH_GUEST_HELLO, "hello", BH_GUEST_TO_CLIENT, {&version, &port}},
     {BH_GUEST_DONE, "done", BH_GUEST_TO_CLIENT, {&pid}},
     {BH_GUEST_CONNECT, "connect", BH_GUEST_TO_CLIENT, {&token}},
@@ -208,8 +217,10 @@ BhGuestFrame bh_guest_message_decode(const guint8 *data, gsize length, BhGuestDi
 void bh_guest_message_clear(BhGuestMessage *message) {
   g_free(message->host_path);
   g_free(message->guest_path);
+  g_free(message->archive);
   g_free(message->text);
   g_strfreev(message->arguments);
+  g_strfreev(message->environment);
   memset(message, 0, sizeof *message);
 }
 

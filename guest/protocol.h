@@ -13,14 +13,24 @@
  *
  *     client                                    agent
  *        │ ◀────────────────────── HELLO ───────── │   or FAILED with id 0: there will be no VM, and why
- *        │ ── MOUNT, INSTANCE_START or _STOP ────▶ │
+ *        │ ── MOUNT, INSTANCE_START, FOLDER … ───▶ │
  *        │ ◀───────────── DONE, INSTANCE, FAILED ─ │
  *        │ ── EXECUTE ───────────────────────────▶ │   starts a sandbox meanwhile
  *        │ ◀────────────────────── CONNECT ─────── │   a token, for one data connection to HELLO's port
  *        │ ══ data connection: the 16 bytes ═════▶ │   from here on it is the process's stdin and stdout
  *        │ ◀────────────────────── DONE, FAILED ── │   the program runs, or why it cannot
- *        │ ◀────────────────────── EXITED ──────── │   any time later, and only after a DONE
+ *        │ ◀────────────────────── EXITED ──────── │   any time later, once, and only after a DONE
+ *        │ ── PROCESS ───────────────────────────▶ │
+ *        │ ◀─────────── CONNECT, CONNECT, CONNECT ─ │   the tokens of its stdin, stdout and stderr, in this order
+ *        │ ══ three data connections ════════════▶ │   in any order
+ *        │ ◀────────────────────── DONE, FAILED ── │   and later EXITED
+ *        │ ── CONTAINER_START ───────────────────▶ │
+ *        │ ◀────────────────── INSTANCE, FAILED ── │   its first process runs, or why it cannot
+ *        │ ◀────────────────────── EXITED ──────── │   that has ended, and so has everything else in the container
  *        ┊ end of stream, from either side: everything the agent started is ended
+ *
+ * A container's number is like an instance's, and no instance's too: programs can be executed in it, and it is stopped in
+ * the same way.
  *
  * Everything here is bytes to structs and back: no I/O, no threads, no state, and bad input of any kind is an
  * answer and not a crash. Sizes are bounded before anything is allocated, and only GVariant's normal form is
@@ -38,7 +48,7 @@
 
 G_BEGIN_DECLS
 
-#define BH_GUEST_PROTOCOL    1u              /* HELLO's version; either side gives up on another one */
+#define BH_GUEST_PROTOCOL    2u              /* HELLO's version; either side gives up on another one */
 #define BH_GUEST_FRAME_LIMIT (1024u * 1024u) /* bytes of a frame, its header included */
 #define BH_GUEST_TOKEN_SIZE  16u
 
@@ -46,7 +56,12 @@ typedef enum {
   BH_GUEST_MOUNT = 1,      /* host_path, guest_path, read_only → DONE */
   BH_GUEST_EXECUTE,        /* instance, guest_path, arguments → CONNECT, DONE, later EXITED */
   BH_GUEST_INSTANCE_START, /* instance, host_path (its root; empty: the machine's own) → INSTANCE */
-  BH_GUEST_INSTANCE_STOP,  /* instance → DONE */
+  BH_GUEST_INSTANCE_STOP,  /* instance, or a container → DONE, after the EXITED of all that ran in it */
+  BH_GUEST_UNMOUNT,        /* guest_path → DONE; of several mounts there the last */
+  BH_GUEST_PROCESS,        /* guest_path, arguments, environment → CONNECT for each stream, DONE, later EXITED */
+  BH_GUEST_CONTAINER_START, /* instance, host_path, guest_path, arguments, environment → INSTANCE, later EXITED */
+  BH_GUEST_FOLDER,          /* host_path (a root) → DONE, if there is such a folder */
+  BH_GUEST_EXPORT,          /* host_path (a root), archive (a file to be written) → DONE */
 
   BH_GUEST_HELLO = 0x100, /* version, port */
   BH_GUEST_DONE,          /* pid (of a process that was executed; else 0) */
@@ -62,7 +77,8 @@ typedef enum {
   BH_GUEST_NO_FOLDER,   /* the host folder is not there, or is none */
   BH_GUEST_NO_INSTANCE, /* no instance of that number runs */
   BH_GUEST_NO_EXEC,     /* the program cannot be executed */
-  BH_GUEST_BAD_PATH,    /* no mount point can be there */
+  BH_GUEST_BAD_PATH,    /* no mount point can be there; the machine's own root is not exported */
+  BH_GUEST_NO_MOUNT,    /* nothing is mounted there */
 } BhGuestFailure;
 
 /* One message of any type: which members it uses, the list above says. The others are 0 and ignored. */
@@ -80,8 +96,10 @@ typedef struct {
   gboolean read_only;
   char *host_path;
   char *guest_path;
+  char *archive;
   char *text;
-  char **arguments; /* NULL-terminated; NULL is sent as none */
+  char **arguments;   /* NULL-terminated; NULL is sent as none */
+  char **environment; /* likewise; "NAME=value" */
   guint8 token[BH_GUEST_TOKEN_SIZE];
 } BhGuestMessage;
 

@@ -16,7 +16,7 @@ BH_STEP=0
 # Everything that building and testing needs, with the same names on Debian 12 and Ubuntu 24.04.
 # Of mingw-w64 only x86-64 with Windows' own threads: a quarter of the size of `mingw-w64`.
 BH_PACKAGES=(
-  meson ninja-build gcc g++ pkg-config libglib2.0-dev
+  meson ninja-build gcc g++ pkg-config libglib2.0-dev libjansson-dev
   gcc-mingw-w64-x86-64-win32 g++-mingw-w64-x86-64-win32 mingw-w64-tools
   wine wine64
   bubblewrap python3 git xz-utils curl ca-certificates
@@ -109,11 +109,11 @@ bh_has_hash() {
 # tarballs are byte for byte what Debian's source packages carry, so where only a Debian mirror can
 # be reached they come from there. Whichever way a file came, its hash decides.
 bh_fetch_subprojects() {
-  # Nothing to build where the distribution has a GLib for the cross target.
-  if x86_64-w64-mingw32-pkg-config --atleast-version=2.74 glib-2.0; then return 0; fi
-
   local cache=$BH_ROOT/subprojects/packagecache name wrap file hash
-  local -A debian=([glib]=glib2.0 [pcre2]=pcre2) # what each is called there
+  local -A debian=() # what each is called there
+  # Nothing to build where the distribution has one for the cross target.
+  x86_64-w64-mingw32-pkg-config --atleast-version=2.74 glib-2.0 || debian+=([glib]=glib2.0 [pcre2]=pcre2)
+  x86_64-w64-mingw32-pkg-config --atleast-version=2.13 jansson || debian+=([jansson]=jansson)
   mkdir -p "$cache"
   for name in "${!debian[@]}"; do
     wrap=$BH_ROOT/subprojects/$name.wrap
@@ -257,7 +257,7 @@ bh_set_up() {
   [[ -e $BH_BUILD/windows/build.ninja ]] || echo "The first time takes about three minutes."
   BH_STEPS=8
   bh_need_packages
-  bh_step "sources of GLib for Windows" bh_fetch_subprojects
+  bh_step "sources of libraries for Windows" bh_fetch_subprojects
   bh_step "Wine prefix" bh_wine_prefix
   bh_step "Wine" bh_wine_start
   bh_step "configure native" bh_configure native

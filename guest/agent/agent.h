@@ -30,6 +30,9 @@
  * - **An instance** is one sandbox with a root folder (as /, writable; the machine's own: like the root namespace,
  *   with a /tmp of its own and without the mounts). Its init's PID, as the agent sees it, and its PID namespace's
  *   inode are what is reported. Stopping it kills that init, and the kernel ends all others in it.
+ * - **A container** is an instance with a first program, which reads nothing and writes to the log: when that ends, so
+ *   does all the rest.
+ * - **An export** is the machine's tar, outside of any sandbox, into a file of the machine's; that is removed if tar fails.
  * - **bulkhead-init** (init.c; static, so that it runs in any root folder) is started from a descriptor and needs
  *   no file inside. It executes what the agent hands to it, so that errno comes from the execve itself.
  * - **Nothing is left behind**, whoever is killed. Each process is told by the kernel when its parent ends: init and
@@ -45,9 +48,10 @@
  * One thread; everything waits in one GMainLoop. It never waits for a client or a guest program; it does for the
  * machine's file systems, where it looks at folders (a dead network mount holds all of it up).
  *
- * The files: main.c (start, guard), control.c (requests), channel.c (frames in and out), data.c (data connections),
- * sandbox.c (one sandbox), layout.c (bwrap's file system arguments), reap.c (ending children), init.c (a program of
- * its own), init-protocol.h (agent and init). */
+ * The files: main.c (start, guard), control.c (main loop, requests), mounts.c, instances.c, executions.c, export.c (the kinds
+ * of request), channel.c (frames in and out), data.c (data connections), sandbox.c (one sandbox), layout.c (bwrap's file
+ * system arguments), program.c (programs as bytes), reap.c (ending children), init.c (a program of its own),
+ * init-protocol.h (agent and init). */
 #pragma once
 
 #include <glib.h>

@@ -1,21 +1,22 @@
 /* init-protocol.h: between the agent and a sandbox's init, over a SOCK_SEQPACKET pair of descriptors.
  *
  *     init ── READY ────────────────────▶ agent      once; the kernel adds init's PID as the agent sees it
- *          ◀───────────── RUN (+2 fds) ──
+ *          ◀───────────── RUN (+4 fds) ──
  *          ── STARTED or FAILED ────────▶
  *          ── EXITED ───────────────────▶            after STARTED, when that process ends
  *
- * A packet is one struct, so none is ever half there. RUN carries two descriptors: a memory file that holds the
- * path and the whole argv, each ended by a NUL, and the socket that becomes stdin and stdout. It is plain C, as
- * init is. */
+ * A packet is one struct, so none is ever half there. RUN carries four descriptors: a memory file that holds the
+ * path, the whole argv and what goes before init's own environment, each ended by a NUL; and what becomes stdin, stdout
+ * and stderr. It is plain C, as init is. */
 #pragma once
 
 #include <stdint.h>
 
 /* init's descriptors at its start; 0 and 1 are /dev/null, and 2 tells the agent what bwrap or init complain of. */
 #define INIT_CONTROL_FD 3 /* to the agent */
-#define INIT_LOG_FD     4 /* becomes the stderr of what it runs */
-#define INIT_SELF_FD    5 /* itself, as bwrap executes it: /proc/self/fd/5 */
+#define INIT_SELF_FD    4 /* itself, as bwrap executes it: /proc/self/fd/4 */
+
+#define INIT_RUN_FDS 4
 
 enum { INIT_READY = 1, INIT_RUN, INIT_STARTED, INIT_FAILED, INIT_EXITED };
 
@@ -25,5 +26,6 @@ typedef struct {
   int32_t value;          /* FAILED: errno; EXITED: status as wait(2) has it; RUN: 1 if it is the last one: then
                            * init ends when no process is left */
   uint32_t pid;           /* STARTED: as the sandbox sees it */
+  uint32_t arguments;     /* RUN: how many of the strings after the path are argv */
   uint64_t pid_namespace; /* READY: the inode's number */
 } InitPacket;

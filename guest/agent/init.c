@@ -43,9 +43,9 @@ static void say(uint32_t kind, uint32_t id, int32_t value, uint32_t pid) {
   if (send(INIT_CONTROL_FD, &packet, sizeof packet, MSG_NOSIGNAL) < 0) exit(1);
 }
 
-/* The strings of a memory file as a vector: the path, then argv, NULL-terminated. Mapped privately and never
+/* The strings of a memory file as a vector, NULL-terminated: the path, argv, environment. Mapped privately and never
  * freed by the child that uses it. NULL: errno says why. */
-static char **read_vector(int file) {
+static char **read_vector(int file, size_t *length) {
   struct stat found;
   size_t size, count = 0, at = 0;
   char **vector, *bytes;
@@ -61,19 +61,25 @@ static char **read_vector(int file) {
     vector[i] = bytes + at;
     at += strlen(bytes + at) + 1;
   }
+  *length = count;
   return vector;
 }
 
-/* In the child: becomes the program, or tells why not. */
-static void become(int file, int data, int failure) {
-  char **vector = read_vector(file);
+/* In the child: becomes the program, or tells why not. fds are RUN's. */
+static void become(const int *fds, size_t arguments, int failure) {
+  size_t length = 0;
+  char **vector = read_vector(fds[0], &length);
   sigset_t none;
   int error;
 
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   setsid();
-  if (vector == NULL || dup2(data, 0) < 0 || dup2(data, 1) < 0 || dup2(INIT_LOG_FD, 2) < 0) goto out;
+  if (vector == NULL || dup2(fds[1], 0) < 0 || dup2(fds[2], 1) < 0 || dup2(fds[3], 2) < 0) goto out;
+  /* The later goes before the earlier, and all before what init has. putenv removes what has no "=": leave it out. */
+  for (size_t i = 1 + arguments; i < length; i++)
+    if (strchr(vector[i], '=') != NULL) putenv(vector[i]);
+  if (1 + arguments < length) vector[1 + arguments] = NULL;
   execve(vector[0], vector + 1, environ);
 out:
   error = errno;
@@ -82,12 +88,12 @@ out:
 }
 
 /* Starts a program. Its exec closes the pipe; a failure's errno comes through it. Returns an errno. */
-static int start(int file, int data, pid_t *pid) {
+static int start(const int *fds, size_t arguments, pid_t *pid) {
   int ends[2], error = 0;
 
   if (pipe2(ends, O_CLOEXEC) < 0) return errno;
   *pid = fork();
-  if (*pid == 0) become(file, data, ends[1]);
+  if (*pid == 0) become(fds, arguments, ends[1]);
   if (*pid < 0) error = errno;
   close(ends[1]);
   if (error == 0 && read(ends[0], &error, sizeof error) < 0) error = errno;
@@ -95,9 +101,9 @@ static int start(int file, int data, pid_t *pid) {
   return error;
 }
 
-static void run(const InitPacket *packet, int file, int data) {
+static void run(const InitPacket *packet, const int *fds) {
   Process *process = calloc(1, sizeof *process);
-  int error = process != NULL ? start(file, data, &process->pid) : ENOMEM;
+  int error = process != NULL ? start(fds, packet->arguments, &process->pid) : ENOMEM;
 
   last = packet->value != 0;
   if (error != 0) {
@@ -114,14 +120,14 @@ static void run(const InitPacket *packet, int file, int data) {
 static void listen_to_agent(void) {
   union {
     struct cmsghdr header;
-    char space[CMSG_SPACE(2 * sizeof(int))];
+    char space[CMSG_SPACE(INIT_RUN_FDS * sizeof(int))];
   } control;
   InitPacket packet;
   struct iovec part = {&packet, sizeof packet};
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   struct cmsghdr *rights;
-  int fds[2];
+  int fds[INIT_RUN_FDS];
   ssize_t got = recvmsg(INIT_CONTROL_FD, &message, MSG_CMSG_CLOEXEC);
 
   if (got < 0 && errno == EINTR) return;
@@ -129,9 +135,8 @@ static void listen_to_agent(void) {
   rights = CMSG_FIRSTHDR(&message);
   if (rights == NULL || rights->cmsg_type != SCM_RIGHTS || rights->cmsg_len != CMSG_LEN(sizeof fds)) exit(1);
   memcpy(fds, CMSG_DATA(rights), sizeof fds);
-  run(&packet, fds[0], fds[1]);
-  close(fds[0]);
-  close(fds[1]);
+  run(&packet, fds);
+  for (int i = 0; i < INIT_RUN_FDS; i++) close(fds[i]);
 }
 
 static void reap(void) {
@@ -161,7 +166,6 @@ int main(void) {
   umask(022);
   close(INIT_SELF_FD);
   fcntl(INIT_CONTROL_FD, F_SETFD, FD_CLOEXEC);
-  fcntl(INIT_LOG_FD, F_SETFD, FD_CLOEXEC);
   sigemptyset(&child);
   sigaddset(&child, SIGCHLD);
   sigprocmask(SIG_SETMASK, &child, NULL);

@@ -6,16 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "guest/agent/init-protocol.h"
 
 #define COMPLAINT_LIMIT 2048 /* bytes kept of what bwrap says */
-#define ARGUMENTS_FD    6    /* where bwrap reads its arguments, and the last descriptor that it gets */
+#define ARGUMENTS_FD    5    /* where bwrap reads its arguments, and the last descriptor that it gets */
 
 struct AgentSandbox {
   const AgentSandboxEvents *events;
@@ -46,26 +44,6 @@ static void sandbox_free(AgentSandbox *sandbox) {
   g_free(sandbox);
 }
 
-/* A memory file of NUL-ended strings, its position at 0. -1: errno says why. */
-static int strings_to_file(const char *first, char *const *strings) {
-  g_autoptr(GString) bytes = g_string_new(NULL);
-  int file = memfd_create("bulkhead", MFD_CLOEXEC);
-  gsize written = 0;
-  gssize some = 0;
-
-  if (first != NULL) g_string_append_len(bytes, first, (gssize)strlen(first) + 1);
-  for (; *strings != NULL; strings++) g_string_append_len(bytes, *strings, (gssize)strlen(*strings) + 1);
-  while (file >= 0 && written < bytes->len && some >= 0) {
-    some = write(file, bytes->str + written, bytes->len - written);
-    if (some > 0) written += (gsize)some;
-  }
-  if (file >= 0 && (some < 0 || lseek(file, 0, SEEK_SET) < 0)) {
-    close(file);
-    return -1;
-  }
-  return file;
-}
-
 /* ---- start ---- */
 
 static void add_all(GPtrArray *arguments, const char *const *strings) {
@@ -89,7 +67,7 @@ static int bwrap_arguments(GPtrArray *layout) {
   for (guint i = 0; i < layout->len; i++) g_ptr_array_add(arguments, layout->pdata[i]);
   add_all(arguments, end);
   g_ptr_array_add(arguments, NULL);
-  return strings_to_file(NULL, (char *const *)arguments->pdata);
+  return agent_strings_to_file((char *const *)arguments->pdata);
 }
 
 /* What guest processes have for an environment: nothing of the service's. BULKHEAD_MARK is how ./check finds processes
@@ -172,7 +150,7 @@ AgentSandbox *agent_sandbox_start(const AgentSettings *settings, GPtrArray *layo
   pid = fork();
   if (pid < 0) goto out;
   if (pid == 0)
-    become_bwrap(bwrap, (int[]){null, null, complaints[1], control[1], 2, settings->init_fd, arguments}, parent);
+    become_bwrap(bwrap, (int[]){null, null, complaints[1], control[1], settings->init_fd, arguments}, parent);
   sandbox = watch(pid, control[0], complaints[0], events, user);
   control[0] = complaints[0] = -1;
 out:
@@ -268,17 +246,17 @@ static gboolean on_complaint(gint fd, GIOCondition condition, gpointer user_data
 
 /* ---- run and end ---- */
 
-int agent_sandbox_run(AgentSandbox *sandbox, guint32 id, const char *path, char *const *arguments, int socket,
+int agent_sandbox_run(AgentSandbox *sandbox, guint32 id, const AgentProgram *program, const int *streams,
                       gboolean last) {
+  int fds[INIT_RUN_FDS] = {agent_program_to_file(program), streams[0], streams[1], streams[2]}, error = 0;
   union {
     struct cmsghdr header;
-    char space[CMSG_SPACE(2 * sizeof(int))];
+    char space[CMSG_SPACE(sizeof fds)];
   } control = {.space = {0}};
-  InitPacket packet = {.kind = INIT_RUN, .id = id, .value = last};
+  InitPacket packet = {.kind = INIT_RUN, .id = id, .value = last, .arguments = g_strv_length(program->arguments)};
   struct iovec part = {&packet, sizeof packet};
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  int fds[2] = {strings_to_file(path, arguments), socket}, error = 0;
 
   if (fds[0] < 0) return errno;
   control.header.cmsg_level = SOL_SOCKET;
@@ -316,16 +294,13 @@ static void ended(AgentSandbox *sandbox) {
   sandbox_free(sandbox);
 }
 
-void agent_sandbox_reap(void) {
-  pid_t pid;
+gboolean agent_sandbox_reaped(pid_t pid) {
+  for (GList *at = sandboxes; at != NULL; at = at->next) {
+    AgentSandbox *sandbox = at->data;
 
-  while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
-    for (GList *at = sandboxes; at != NULL; at = at->next) {
-      AgentSandbox *sandbox = at->data;
-
-      if (sandbox->bwrap != pid) continue;
-      ended(sandbox);
-      break;
-    }
+    if (sandbox->bwrap != pid) continue;
+    ended(sandbox);
+    return TRUE;
   }
+  return FALSE;
 }

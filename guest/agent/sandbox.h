@@ -2,7 +2,7 @@
  *
  *   sandbox = agent_sandbox_start(settings, layout, &events, user, &error);
  *   events.ready(user)                              → its init runs; agent_sandbox_run may be called
- *   agent_sandbox_run(sandbox, id, path, argv, socket, last)
+ *   agent_sandbox_run(sandbox, id, program, streams, last)
  *   events.started(user, id, error, pid)            → once per run
  *   events.exited(user, id, status)                 → once per run that started
  *   events.ended(user, complaint)                   → once, the last one; everything in it has ended. Frees it
@@ -11,6 +11,7 @@
 #pragma once
 
 #include "guest/agent/agent.h"
+#include "guest/agent/program.h"
 
 G_BEGIN_DECLS
 
@@ -30,9 +31,9 @@ typedef struct {
 AgentSandbox *agent_sandbox_start(const AgentSettings *settings, GPtrArray *layout,
                                   const AgentSandboxEvents *events, gpointer user, int *error);
 
-/* Runs a program in a ready sandbox. socket becomes its stdin and stdout; it stays the caller's to close. last: the
+/* Runs a program in a ready sandbox. streams become its stdin, stdout and stderr; they stay the caller's to close. last: the
  * sandbox ends by itself when no process is left in it. Returns 0, or an errno: then there will be no event. */
-int agent_sandbox_run(AgentSandbox *sandbox, guint32 id, const char *path, char *const *arguments, int socket,
+int agent_sandbox_run(AgentSandbox *sandbox, guint32 id, const AgentProgram *program, const int *streams,
                       gboolean last);
 
 /* Kills everything in it; ended follows. May be called more than once, and from events; without effect in ended. */
@@ -42,7 +43,7 @@ void agent_sandbox_kill(AgentSandbox *sandbox);
 guint32 agent_sandbox_init_pid(const AgentSandbox *sandbox);
 guint64 agent_sandbox_pid_namespace(const AgentSandbox *sandbox);
 
-/* To be called on SIGCHLD: reaps whatever ended, and emits what follows from it. */
-void agent_sandbox_reap(void);
+/* A child has been reaped. FALSE: it was no sandbox's. Emits what follows from it. */
+gboolean agent_sandbox_reaped(pid_t pid);
 
 G_END_DECLS

@@ -16,6 +16,9 @@ static void open_with_plugins(Command *command) {
   command_write(command, "crash", "on OnVMStarted\n  crash null\n");
   command_write(command, "hang", "on load\n  hang\n");
   command_write(command, "torn", "on load\n  dance\n");
+  command_write(command, "wslc",
+                "on OnSessionCreated\non OnSessionStopping\non ContainerStarted\non ContainerStopping\n"
+                "on ImageCreated\non ImageDeleted\non WslcVmStarted\non WslcVmStopping\n");
 }
 
 /* Puts the text into the file `scenario` and runs it with that plugin. */
@@ -66,6 +69,20 @@ static const Broken broken[] = {
      "scenario:1: distro start Arch: expected success, but it failed with *"},
     {"a-session-that-is-not-open", "Shield=shield", "session use attic\n",
      "scenario:1: session use attic: expected success, but it failed with ERROR_NOT_FOUND"},
+    {"a-wslc-session", "Shield=shield", "wslc run /bin/true\n",
+     "scenario:1: wslc run /bin/true: expected success, but it failed with ERROR_NOT_FOUND"},
+    {"a-wslc-session-that-it-uses", "Shield=shield", "wslc close build\n",
+     "scenario:1: wslc close build: expected success, but it failed with ERROR_NOT_FOUND"},
+    {"a-wslc-session-of-that-name", "Shield=shield", "wslc open build\n",
+     "scenario:1: wslc open build: expected success, but it failed with ERROR_NOT_FOUND"},
+    {"an-image", "Shield=shield", "wslc create build\ncontainer start web image=none\n",
+     "scenario:2: container start web image=none: expected success, but it failed with ERROR_NOT_FOUND"},
+    {"an-exit-status-of-zero", "Shield=shield", "wslc create build\nwslc run /bin/sh -c \"exit 3\"\n",
+     "scenario:2: wslc run /bin/sh -c \"exit 3\": expected success, but it failed with E_FAIL"},
+    {"what-a-program-printed", "Shield=shield", "wslc create build\nwslc run /bin/echo hello\nexpect text bye\n",
+     "scenario:2: wslc run /bin/echo hello: expected the text \"bye\", but there is another"},
+    {"one-of-several-at-once", "Shield=shield", "at once\n  wslc create a\n  vm stop\n  expect failure\nend\n",
+     "scenario:3: vm stop: expected failure, but it succeeded"},
 };
 
 static void an_expectation_that_does_not_hold(gconstpointer data) {
@@ -86,6 +103,97 @@ static void the_steps_after_a_broken_expectation_are_tried_too(void) {
   g_assert_cmpint(command.status, ==, 1);
   assert_line(command.err, "scenario:2: *");
   assert_line(command.err, "scenario:4: vm stop: expected failure, but it succeeded");
+}
+
+/* --- WSLC sessions ------------------------------------------------------------------------------------------------ */
+
+/* Runs a scenario in which all must hold, and asserts what the plugin has logged. */
+static void run_wslc(const char *scenario, const char *log) {
+  g_auto(Command) command = {0};
+  g_autofree char *logged = NULL;
+
+  open_with_plugins(&command);
+  run_with(&command, "Wslc=wslc", scenario);
+  assert_silent(command.err);
+  g_assert_cmpint(command.status, ==, 0);
+  logged = command_read(&command, "wslc.log");
+  if (!g_pattern_match_simple(log, logged)) g_assert_cmpstr(logged, ==, log);
+}
+
+/* The example of docs/scenarios.md. */
+static void containers_and_images_reach_the_plugin(void) {
+  run_wslc(
+      "wslc create build on-demand pid=77\n"
+      "wslc run /bin/sh -c \"echo hello\"\nexpect text hello\n"
+      "wslc run /bin/sh -c \"exit 12\"\nexpect failure E_FAIL\nexpect text \"*exit status 12*\"\n"
+      "wslc idle\n"
+      "image pull alpine\ncontainer start web image=alpine /bin/sleep 60\ncontainer stop web\n"
+      "image load other\nimage delete alpine\nimage import alpine\nimage build more\ncontainer start web "
+      "image=more\n"
+      "wslc close build\n",
+      "OnSessionCreated name=build pid=77 token=set sid=-\nWslcVmStarted name=build\nWslcVmStopping name=build\n"
+      "WslcVmStarted name=build\nImageCreated image=alpine*\nContainerStarted container=web\n"
+      "ContainerStopping container=web\nImageDeleted image=alpine*\nImageCreated image=alpine*\n"
+      "ContainerStarted container=web\nContainerStopping container=web\nWslcVmStopping name=build\n"
+      "OnSessionStopping name=build\n");
+}
+
+static void a_program_that_cannot_be_executed_has_its_errno_told(void) {
+  run_wslc("wslc create build\nwslc run /no/such\nexpect failure E_FAIL\nexpect text \"*/no/such*errno 2?*\"\n"
+           "wslc idle\nexpect failure E_NOT_VALID_STATE\n",
+           "OnSessionCreated *OnSessionStopping *");
+}
+
+static void a_session_ends_with_its_last_user(void) {
+  run_wslc(
+      "wslc create a\nwslc open a\nwslc create b\nwslc use a\nwslc close a\nwslc run /bin/echo x\n"
+      "wslc close a\nwslc run /bin/echo x\nexpect failure ERROR_NOT_FOUND\n"
+      "wslc open a\nexpect failure ERROR_NOT_FOUND\nwslc use b\nwslc run /bin/echo x\n",
+      "OnSessionCreated name=a *OnSessionCreated name=b *OnSessionStopping name=a\n*OnSessionStopping name=b\n*");
+}
+
+static void a_persistent_session_ends_when_it_is_terminated(void) {
+  run_wslc(
+      "wslc create a persistent\nwslc close a\nwslc open a\nwslc create a\nexpect failure ERROR_ALREADY_EXISTS\n"
+      "wslc terminate a\nwslc run /bin/echo x\nexpect failure E_NOT_VALID_STATE\nwslc create a\n"
+      "wslc run /bin/echo x\n",
+      "OnSessionCreated name=a *OnSessionStopping name=a\n*OnSessionCreated name=a *OnSessionStopping name=a\n*");
+}
+
+static void operations_at_once_end_before_the_next_step(void) {
+  run_wslc(
+      "at once\n  wslc create a\n  wslc create b\n  wslc run /bin/echo x\n  expect failure ERROR_NOT_FOUND\nend\n"
+      "wslc create b\nexpect failure ERROR_ALREADY_EXISTS\n"
+      "at once\n  wslc run /bin/echo one\n  expect text one\n  wslc run /bin/echo two\n  expect text two\nend\n"
+      "wslc close b\nwslc run /bin/echo x\nexpect failure ERROR_NOT_FOUND\nwslc use a\nwslc run /bin/echo x\n",
+      "OnSessionCreated *OnSessionCreated *OnSessionStopping name=b\n*OnSessionStopping name=a\n*");
+}
+
+static void what_a_program_prints_is_shown(void) {
+  g_auto(Command) command = {0};
+
+  open_with_plugins(&command);
+  run_with(
+      &command, "Wslc=wslc",
+      "wslc create a\nwslc run /bin/sh -c \"echo one; echo three >&2; echo two\"\nexpect text one?two?three\n");
+  g_assert_cmpint(command.status, ==, 0);
+  assert_silent(command.err);
+  assert_line(command.out, "* /bin/sh * printed * one");
+  assert_line(command.out, "* /bin/sh * printed * two");
+  assert_line(command.out, "* /bin/sh * printed * three");
+}
+
+static void a_distribution_is_stopped_and_exported(void) {
+  g_auto(Command) command = {0};
+
+  open_with_plugins(&command);
+  run_with(
+      &command, "Shield=shield",
+      "distro register D\ndistro stop D\nexpect failure WSL_E_DISTRO_NOT_RUNNING\ndistro start D\n"
+      "distro stop D\ndistro export D d.tar\ndistro export D none/d.tar\nexpect failure ERROR_PATH_NOT_FOUND\n");
+  assert_silent(command.err);
+  g_assert_cmpint(command.status, ==, 0);
+  g_assert_true(g_file_test("d.tar", G_FILE_TEST_IS_REGULAR));
 }
 
 /* --- Plugins that cannot be had ----------------------------------------------------------------------------------- */
@@ -246,6 +354,14 @@ int main(int argc, char **argv) {
   }
   g_test_add_func("/run/the-steps-after-a-broken-expectation-are-tried-too",
                   the_steps_after_a_broken_expectation_are_tried_too);
+  g_test_add_func("/run/wslc/containers-and-images-reach-the-plugin", containers_and_images_reach_the_plugin);
+  g_test_add_func("/run/wslc/a-program-that-cannot-be-executed",
+                  a_program_that_cannot_be_executed_has_its_errno_told);
+  g_test_add_func("/run/wslc/a-session-ends-with-its-last-user", a_session_ends_with_its_last_user);
+  g_test_add_func("/run/wslc/a-persistent-session", a_persistent_session_ends_when_it_is_terminated);
+  g_test_add_func("/run/wslc/at-once", operations_at_once_end_before_the_next_step);
+  g_test_add_func("/run/wslc/what-a-program-prints-is-shown", what_a_program_prints_is_shown);
+  g_test_add_func("/run/a-distribution-is-stopped-and-exported", a_distribution_is_stopped_and_exported);
   g_test_add_func("/run/a-missing-plugin-is-named-with-file-and-cause",
                   a_missing_plugin_is_named_with_file_and_cause);
   g_test_add_func("/run/a-malformed-plugin-is-named-with-file-and-cause",

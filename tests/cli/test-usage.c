@@ -47,6 +47,8 @@ static const ScenarioError scenario_errors[] = {
     {"an-unknown-step", "vm stop\n  dance\n", "bulkhead: bad:2:3: there is no step 'dance'; steps begin with *"},
     {"a-word-that-cannot-follow", "# begin\n\ndistro dance\n",
      "bulkhead: bad:3:8: 'dance' cannot follow 'distro'; *"},
+    {"a-block-without-end", "vm stop\nat once\n  vm stop\n", "bulkhead: bad:2:1: this 'at once' has no 'end'"},
+    {"an-idle-time-of-nothing", "wslc create a idle=1\n", "bulkhead: bad:1:15: only a VM that is on-demand *"},
     {"too-few-words", "distro start\n", "bulkhead: bad:1:1: 'distro start' needs more: *"},
     {"an-expectation-of-nothing", "expect success\n", "bulkhead: bad:1:1: there is no operation before *"},
     {"a-code-that-is-none", "vm stop\nexpect failure E_DANCE\n", "bulkhead: bad:2:16: 'E_DANCE' is no code; *"},
@@ -141,6 +143,9 @@ static void the_help_of_run_names_options_and_steps(void) {
   assert_line(command.out, "  -p, --plugin=NAME=PATH *");
   assert_line(command.out, "  -q, --quiet *");
   assert_line(command.out, "  distro start NAME *");
+  assert_line(command.out, "  wslc create NAME *");
+  assert_line(command.out, "  container start NAME image=IMAGE *");
+  assert_line(command.out, "  at once*");
   assert_line(command.out, "  expect failure *CODE*");
   assert_line(command.out, "Exit status: 0 *, 1 *, 2 *");
   assert_silent(command.err);

@@ -59,6 +59,22 @@ static BhResult mount(BhVm *vm, const char *host_path, const char *linux_path, g
   return result;
 }
 
+/* One probe at a time, and all its sockets are closed alike. */
+static BhProbeGuest *counting;
+static void (*close_socket)(gintptr value);
+
+static void close_counted(gintptr value) {
+  g_atomic_int_add(&counting->open_sockets, -1);
+  close_socket(value);
+}
+
+static void count_socket(BhProbeGuest *probe, BhResource *socket) {
+  counting = probe;
+  close_socket = socket->close;
+  socket->close = close_counted;
+  g_atomic_int_inc(&probe->open_sockets);
+}
+
 static BhResult execute(BhVm *vm, guint32 instance, const char *path, const char *const *arguments,
                         BhResource *socket) {
   ProbeVm *probed = (ProbeVm *)vm;
@@ -68,6 +84,7 @@ static BhResult execute(BhVm *vm, guint32 instance, const char *path, const char
   result = pass(probed->probe, BH_PROBE_EXECUTE);
   if (BH_SUCCEEDED(result))
     result = probed->inner->class->execute(probed->inner, instance, path, arguments, socket);
+  if (BH_SUCCEEDED(result)) count_socket(probed->probe, socket);
   leave(probed->probe);
   return result;
 }
@@ -86,9 +103,84 @@ static BhResult instance_stop(BhVm *vm, guint32 instance) {
   return BH_FAILED(result) ? result : probed->inner->class->instance_stop(probed->inner, instance);
 }
 
+static gboolean instance_is_idle(BhVm *vm, guint32 instance) {
+  ProbeVm *probed = (ProbeVm *)vm;
+
+  return probed->inner->class->instance_is_idle(probed->inner, instance);
+}
+
+static BhResult distribution_export(BhGuest *guest, const BhDistribution *distribution, const char *host_path) {
+  BhProbeGuest *probe = (BhProbeGuest *)guest;
+
+  return probe->inner->class->distribution_export(probe->inner, distribution, host_path);
+}
+
+static BhResult unmount(BhVm *vm, const char *linux_path) {
+  ProbeVm *probed = (ProbeVm *)vm;
+  BhResult result;
+
+  enter(probed->probe);
+  result = pass(probed->probe, BH_PROBE_UNMOUNT);
+  if (BH_SUCCEEDED(result)) result = probed->inner->class->unmount(probed->inner, linux_path);
+  leave(probed->probe);
+  return result;
+}
+
+static BhResult process_start(BhVm *vm, const BhProgram *program, BhResource streams[BH_STREAM_COUNT],
+                              BhProcess **process, gint32 *error) {
+  ProbeVm *probed = (ProbeVm *)vm;
+  BhResult result;
+
+  *error = 0;
+  enter(probed->probe);
+  result = pass(probed->probe, BH_PROBE_PROCESS_START);
+  if (BH_SUCCEEDED(result))
+    result = probed->inner->class->process_start(probed->inner, program, streams, process, error);
+  leave(probed->probe);
+  return result;
+}
+
+static BhResult container_start(BhVm *vm, const BhContainerSpec *spec, BhDescription *container) {
+  ProbeVm *probed = (ProbeVm *)vm;
+  BhResult result = pass(probed->probe, BH_PROBE_CONTAINER_START);
+
+  return BH_FAILED(result) ? result : probed->inner->class->container_start(probed->inner, spec, container);
+}
+
+static BhResult container_stop(BhVm *vm, guint32 number) {
+  ProbeVm *probed = (ProbeVm *)vm;
+  BhResult result = pass(probed->probe, BH_PROBE_CONTAINER_STOP);
+
+  return BH_FAILED(result) ? result : probed->inner->class->container_stop(probed->inner, number);
+}
+
+static BhResult image_create(BhVm *vm, const char *name, const char *root, BhDescription *image) {
+  ProbeVm *probed = (ProbeVm *)vm;
+
+  return probed->inner->class->image_create(probed->inner, name, root, image);
+}
+
 void bh_probe_guest_init(BhProbeGuest *probe, BhGuest *inner) {
   static BhGuestClass class;
 
-  class = (BhGuestClass){inner->class->name, vm_create, vm_destroy, mount, execute, instance_start, instance_stop};
+  class = (BhGuestClass){
+      .name = inner->class->name,
+      .vm_create = vm_create,
+      .vm_destroy = vm_destroy,
+      .mount = mount,
+      .execute = execute,
+      .instance_start = instance_start,
+      .instance_stop = instance_stop,
+      .instance_is_idle = instance_is_idle,
+      .distribution_export = distribution_export,
+      .unmount = unmount,
+      .process_start = process_start,
+      .process_event = inner->class->process_event,
+      .process_exit_code = inner->class->process_exit_code,
+      .process_free = inner->class->process_free,
+      .container_start = container_start,
+      .container_stop = container_stop,
+      .image_create = image_create,
+  };
   *probe = (BhProbeGuest){.parent = {&class}, .inner = inner};
 }

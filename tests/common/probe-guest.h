@@ -1,7 +1,8 @@
 /* probe-guest.h: a guest in front of another one, which counts what passes, and lets a test interfere.
  *
- * Every call is passed on to the inner guest. `before` is told of each one first, on the thread where it is made: it may
- * wait there, look at which thread it is, or answer in the inner guest's stead. */
+ * Every call is passed on to the inner guest. `before` is told of those that have a point first, on the thread where they are
+ * made: it may wait there, look at which thread it is, or answer in the inner guest's stead. A process is the inner guest's
+ * own: what is asked of it does not pass here. */
 #pragma once
 
 #include "core/guest.h"
@@ -14,6 +15,10 @@ typedef enum {
   BH_PROBE_EXECUTE,
   BH_PROBE_INSTANCE_START,
   BH_PROBE_INSTANCE_STOP,
+  BH_PROBE_UNMOUNT,
+  BH_PROBE_PROCESS_START,
+  BH_PROBE_CONTAINER_START,
+  BH_PROBE_CONTAINER_STOP,
   BH_PROBE_COUNT,
 } BhProbePoint;
 
@@ -24,9 +29,10 @@ typedef struct {
   BhResult (*before)(BhProbePoint point, gpointer data);
   gpointer data;
   int passed[BH_PROBE_COUNT]; /* atomic: calls so far */
-  int inside;                 /* atomic: mounts and executions that run now */
-  int max_inside;             /* atomic: most of them at once */
-  BhVm *last_vm;              /* atomic: the inner guest's, of the last VM that was created */
+  int inside;       /* atomic: calls that plugins make which run now: (un)mounts, executions, processes */
+  int max_inside;   /* atomic: most of them at once */
+  int open_sockets; /* atomic: of executions, that nobody has closed yet */
+  BhVm *last_vm;    /* atomic: the inner guest's, of the last VM that was created */
 } BhProbeGuest;
 
 void bh_probe_guest_init(BhProbeGuest *probe, BhGuest *inner);

@@ -10,6 +10,8 @@
 
 #include "core/sync.h"
 #include "guest/client.h"
+#include "guest/event.h"
+#include "guest/launch.h"
 #include "guest/memory.h"
 #include "guest/socket.h"
 
@@ -26,7 +28,14 @@ static void on_died(gpointer data) {
   bh_mutex_unlock(&deaths_lock);
 }
 
-static const BhVmEvents vm_events = {.died = on_died};
+static void on_container_ended(gpointer data, guint32 number) {
+  bh_mutex_lock(&deaths_lock);
+  g_array_append_val(((GuestFixture *)data)->ended, number);
+  bh_cond_broadcast(&died);
+  bh_mutex_unlock(&deaths_lock);
+}
+
+static const BhVmEvents vm_events = {.died = on_died, .container_ended = on_container_ended};
 
 gboolean guest_test_has_agent(void) {
 #ifdef G_OS_WIN32
@@ -47,6 +56,7 @@ static void set_up(GuestFixture *fixture, gconstpointer guest) {
   fixture->guest = fixture->real ? bh_guest_agent_new(g_getenv("BULKHEAD_AGENT")) : bh_guest_memory_new();
   fixture->folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL);
   g_assert_nonnull(fixture->folder);
+  fixture->ended = g_array_new(FALSE, FALSE, sizeof(guint32));
   g_assert_cmpint(fixture->guest->class->vm_create(fixture->guest, &settings, &vm_events, fixture, &fixture->vm),
                   ==, BH_OK);
 }
@@ -77,12 +87,25 @@ static void tear_down(GuestFixture *fixture, gconstpointer guest) {
     bh_guest_memory_free(fixture->guest);
   guest_remove_folder(fixture->folder);
   g_free(fixture->folder);
+  g_array_unref(fixture->ended);
 }
 
 void guest_test_add(const char *guest, const char *name, GuestTest test) {
   g_autofree char *path = g_strdup_printf("/guest/%s/%s", guest, name);
 
   g_test_add(path, GuestFixture, guest, set_up, test, tear_down);
+}
+
+static void skip(void) {
+  g_test_skip("BULKHEAD_AGENT names no agent, or this is Windows itself");
+}
+
+void guest_test_add_all(const GuestTestRow *tests, guint count) {
+  for (guint i = 0; i < count; i++) {
+    guest_test_add("memory", tests[i].name, tests[i].test);
+    if (guest_test_has_agent()) guest_test_add("agent", tests[i].name, tests[i].test);
+  }
+  if (!guest_test_has_agent()) g_test_add_func("/guest/agent", skip);
 }
 
 void guest_write(GuestFixture *fixture, const char *name, const char *contents) {
@@ -155,4 +178,96 @@ void guest_await_death(GuestFixture *fixture) {
   bh_mutex_lock(&deaths_lock);
   while (fixture->deaths == 0) g_assert_true(bh_cond_wait_until(&died, &deaths_lock, deadline));
   bh_mutex_unlock(&deaths_lock);
+}
+
+/* With the lock. */
+static guint count_ended(GuestFixture *fixture, guint32 number) {
+  guint count = 0;
+
+  for (guint i = 0; i < fixture->ended->len; i++) count += g_array_index(fixture->ended, guint32, i) == number;
+  return count;
+}
+
+void guest_await_ended(GuestFixture *fixture, guint32 number) {
+  gint64 deadline = bh_clock_now() + 30 * G_USEC_PER_SEC;
+
+  bh_mutex_lock(&deaths_lock);
+  while (count_ended(fixture, number) == 0) g_assert_true(bh_cond_wait_until(&died, &deaths_lock, deadline));
+  bh_mutex_unlock(&deaths_lock);
+}
+
+guint guest_count_ended(GuestFixture *fixture, guint32 number) {
+  guint count;
+
+  bh_mutex_lock(&deaths_lock);
+  count = count_ended(fixture, number);
+  bh_mutex_unlock(&deaths_lock);
+  return count;
+}
+
+char *guest_own_root(GuestFixture *fixture) {
+  char *root = NULL;
+
+  if (!fixture->real) return g_strdup(fixture->folder);
+  g_assert_cmpint(bh_launch_host_folder(fixture->folder, &root), ==, BH_OK);
+  return root;
+}
+
+/* ---- processes ---- */
+
+GuestProcess guest_process_start(GuestFixture *fixture, const char *const *argv, const char *const *environment) {
+  BhProgram program = {.path = argv[0], .arguments = argv, .environment = environment};
+  const BhGuestClass *class = fixture->vm->class;
+  GuestProcess started = {0};
+  gint32 error = -1;
+
+  g_assert_cmphex((guint32) class->process_start(fixture->vm, &program, started.streams, &started.process, &error),
+                  ==, BH_OK);
+  g_assert_cmpint(error, ==, 0);
+  g_assert_nonnull(started.process);
+  for (int i = 0; i < BH_STREAM_COUNT; i++) g_assert_nonnull(started.streams[i].close);
+  g_assert_cmpint(started.process->class->process_event(started.process, &started.event), ==, BH_OK);
+  return started;
+}
+
+void guest_process_say(GuestProcess *process, const char *input) {
+  if (input != NULL) g_assert_true(bh_socket_write_all(process->streams[BH_STDIN].value, input, strlen(input)));
+  bh_socket_end_writing(process->streams[BH_STDIN].value);
+}
+
+char *guest_process_hear(GuestProcess *process, int stream) {
+  char *output;
+  gsize length;
+
+  g_assert_cmpint(bh_socket_read_to_end(process->streams[stream].value, OUTPUT_LIMIT, &output, &length), ==,
+                  BH_OK);
+  return output;
+}
+
+gint32 guest_process_await(GuestProcess *process) {
+  gint32 code = -1;
+
+  g_assert_true(bh_event_wait(process->event.value, 30 * G_USEC_PER_SEC));
+  g_assert_cmpint(process->process->class->process_exit_code(process->process, &code), ==, BH_OK);
+  return code;
+}
+
+void guest_process_clear(GuestProcess *process) {
+  for (int i = 0; i < BH_STREAM_COUNT; i++) bh_resource_clear(&process->streams[i]);
+  bh_resource_clear(&process->event);
+  process->process->class->process_free(process->process);
+}
+
+gint32 guest_assert_script(GuestFixture *fixture, const char *script, const char *const *environment,
+                           const char *expected_out) {
+  GuestProcess process = guest_process_start(fixture, GUEST_SH(script), environment);
+  g_autofree char *output = NULL;
+  gint32 code;
+
+  guest_process_say(&process, NULL);
+  output = guest_process_hear(&process, BH_STDOUT);
+  g_assert_cmpstr(output, ==, expected_out);
+  code = guest_process_await(&process);
+  guest_process_clear(&process);
+  return code;
 }

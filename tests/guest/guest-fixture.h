@@ -14,13 +14,22 @@ typedef struct {
   BhGuest *guest;
   BhVm *vm;
   gboolean real;
-  char *folder; /* on the host; empty at first */
-  gint deaths;  /* how often the VM was said to have died; atomic */
+  char *folder;  /* on the host; empty at first */
+  gint deaths;   /* how often the VM was said to have died; atomic */
+  GArray *ended; /* the numbers of containers that were said to have ended, as often as they were */
 } GuestFixture;
 
 typedef void (*GuestTest)(GuestFixture *fixture, gconstpointer unused);
 
+typedef struct {
+  const char *name;
+  GuestTest test;
+} GuestTestRow;
+
 gboolean guest_test_has_agent(void);
+
+/* Registers a whole table, for each guest there is; or says that there is no agent here. */
+void guest_test_add_all(const GuestTestRow *tests, guint count);
 void guest_test_add(const char *guest, const char *name, GuestTest test);
 
 /* Writes a file into the fixture's folder. */
@@ -47,6 +56,43 @@ BhInstance guest_start_instance(GuestFixture *fixture, char *root);
 
 /* Waits until the VM was said to have died. */
 void guest_await_death(GuestFixture *fixture);
+
+/* Waits until a container was said to have ended. */
+void guest_await_ended(GuestFixture *fixture, guint32 number);
+
+/* How often it was, so far. */
+guint guest_count_ended(GuestFixture *fixture, guint32 number);
+
+/* The fixture's folder as a root: as the guest spells paths. The caller's. */
+char *guest_own_root(GuestFixture *fixture);
+
+/* ---- processes ---- */
+
+typedef struct {
+  BhProcess *process;
+  BhResource streams[BH_STREAM_COUNT];
+  BhResource event;
+} GuestProcess;
+
+#define GUEST_SH(script) ((const char *const[]){"/bin/sh", "-c", script, NULL})
+
+/* Starts one in the root namespace; it must start. */
+GuestProcess guest_process_start(GuestFixture *fixture, const char *const *argv, const char *const *environment);
+
+/* Ends its stdin, after this input (NULL: none). */
+void guest_process_say(GuestProcess *process, const char *input);
+
+/* All that it still writes to a stream. The caller's. */
+char *guest_process_hear(GuestProcess *process, int stream);
+
+/* Waits for its event, and returns its exit code. */
+gint32 guest_process_await(GuestProcess *process);
+
+void guest_process_clear(GuestProcess *process);
+
+/* Runs a script in the root namespace to its end; what it writes must be that. Returns its exit code. */
+gint32 guest_assert_script(GuestFixture *fixture, const char *script, const char *const *environment,
+                           const char *expected_out);
 
 void guest_vm_destroy(GuestFixture *fixture);
 

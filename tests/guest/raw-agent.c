@@ -1,6 +1,7 @@
 #include "raw-agent.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -145,4 +146,14 @@ guint raw_count_descriptors(GPid pid) {
 
   while (g_dir_read_name(descriptors) != NULL) count++;
   return count;
+}
+
+void raw_make_root(const char *folder) {
+  g_autofree char *bin = g_build_filename(folder, "bin", NULL), *to = g_build_filename(bin, "say", NULL);
+  g_autofree char *program = NULL;
+  gsize size;
+
+  g_assert_true(g_file_get_contents(g_getenv("BULKHEAD_STATIC_PROGRAM"), &program, &size, NULL));
+  g_assert_cmpint(g_mkdir(bin, 0755), ==, 0);
+  g_assert_true(g_file_set_contents_full(to, program, (gssize)size, G_FILE_SET_CONTENTS_NONE, 0755, NULL));
 }

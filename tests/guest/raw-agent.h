@@ -47,3 +47,6 @@ guint raw_count_processes(const char *word);
 
 /* How many descriptors a process has open. */
 guint raw_count_descriptors(GPid pid);
+
+/* Makes a folder a root with one program in it, /bin/say (static-program.c). */
+void raw_make_root(const char *folder);

@@ -266,15 +266,10 @@ static void programs_of_an_instance_see_each_other(GuestFixture *fixture, gconst
 }
 
 static void an_instance_may_have_a_root_folder_of_its_own(GuestFixture *fixture, gconstpointer unused) {
-  g_autofree char *bin = g_build_filename(fixture->folder, "bin", NULL), *to = g_build_filename(bin, "say", NULL);
-  g_autofree char *program = NULL;
   BhInstance instance;
-  gsize size;
 
   (void)unused;
-  g_assert_true(g_file_get_contents(g_getenv("BULKHEAD_STATIC_PROGRAM"), &program, &size, NULL));
-  g_assert_cmpint(g_mkdir(bin, 0755), ==, 0);
-  g_assert_true(g_file_set_contents_full(to, program, (gssize)size, G_FILE_SET_CONTENTS_NONE, 0755, NULL));
+  raw_make_root(fixture->folder);
   instance = guest_start_instance(fixture, fixture->folder);
   guest_assert_output(fixture, instance.number, "/bin/say some words", "and stdin",
                       "parent 1: some words and stdin");
@@ -325,6 +320,7 @@ static void assert_death(GuestFixture *fixture, GPid victim, int signal) {
   InFlight flights[4] = {{0}};
   BhResource cat = guest_start_cat(fixture, BH_ROOT_NAMESPACE);
   BhInstance instance = guest_start_instance(fixture, NULL);
+  GuestProcess process = guest_process_start(fixture, GUEST_SH("cat"), NULL);
   gint64 begin;
   char letter;
 
@@ -344,6 +340,8 @@ static void assert_death(GuestFixture *fixture, GPid victim, int signal) {
                  (int)(bh_clock_now() - begin));
   g_assert_cmpint(bh_socket_read(cat.value, &letter, 1), <=, 0);
   bh_resource_clear(&cat);
+  g_assert_cmpint(guest_process_await(&process), ==, 137);
+  guest_process_clear(&process);
   g_assert_cmpint(kill((pid_t)instance.init_pid, 0), <, 0);
   g_assert_cmphex((guint32)guest_try(fixture, instance.number, "/bin/true"), ==, 0x8007139Fu);
   g_assert_cmphex((guint32)fixture->vm->class->mount(fixture->vm, fixture->folder, "/data", TRUE, ""), ==,

@@ -183,14 +183,7 @@ static void two_vms_know_nothing_of_each_other(GuestFixture *fixture, gconstpoin
   guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/echo still", NULL, "still\n");
 }
 
-static void skip(void) {
-  g_test_skip("BULKHEAD_AGENT names no agent, or this is Windows itself");
-}
-
-static const struct {
-  const char *name;
-  GuestTest test;
-} tests[] = {
+static const GuestTestRow tests[] = {
     {"an-execution-has-its-socket-as-stdin-and-stdout", an_execution_has_its_socket_as_stdin_and_stdout},
     {"without-arguments-argv-is-the-path", without_arguments_argv_is_the_path},
     {"cat-reads-a-file-of-a-mounted-folder", cat_reads_a_file_of_a_mounted_folder},
@@ -212,10 +205,6 @@ static const struct {
 int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   bh_lock_order_start(BH_LOCK_ORDER_FATAL);
-  for (guint i = 0; i < G_N_ELEMENTS(tests); i++) {
-    guest_test_add("memory", tests[i].name, tests[i].test);
-    if (guest_test_has_agent()) guest_test_add("agent", tests[i].name, tests[i].test);
-  }
-  if (!guest_test_has_agent()) g_test_add_func("/guest/agent", skip);
+  guest_test_add_all(tests, G_N_ELEMENTS(tests));
   return g_test_run();
 }

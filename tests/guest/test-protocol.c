@@ -6,6 +6,7 @@
 /* One message with every member set; a message of a type carries those that are its own. */
 static BhGuestMessage full_message(guint32 type) {
   static char *arguments[] = {(char *)"argv0", (char *)"", (char *)"\xff\xfe not UTF-8", NULL};
+  static char *environment[] = {(char *)"NAME=value", (char *)"\xff", NULL};
   BhGuestMessage message = {
       .type = type,
       .id = 0xFEDCBA98u,
@@ -20,8 +21,10 @@ static BhGuestMessage full_message(guint32 type) {
       .read_only = TRUE,
       .host_path = (char *)"/host/\x80",
       .guest_path = (char *)"/guest",
+      .archive = (char *)"/archive.tar",
       .text = (char *)"a text",
       .arguments = arguments,
+      .environment = environment,
   };
 
   for (guint i = 0; i < BH_GUEST_TOKEN_SIZE; i++) message.token[i] = (guint8)(i * 17);
@@ -72,15 +75,16 @@ static void every_message_survives_the_round_trip(void) {
 
 static void members_arrive_as_they_were(void) {
   BhGuestMessage execute = full_message(BH_GUEST_EXECUTE), instance = full_message(BH_GUEST_INSTANCE),
-                 connect = full_message(BH_GUEST_CONNECT), failed = full_message(BH_GUEST_FAILED);
-  const BhGuestMessage *const sent[] = {&execute, &instance, &connect, &failed};
-  BhGuestMessage heard[4] = {{0}};
+                 connect = full_message(BH_GUEST_CONNECT), failed = full_message(BH_GUEST_FAILED),
+                 container = full_message(BH_GUEST_CONTAINER_START), export = full_message(BH_GUEST_EXPORT);
+  const BhGuestMessage *const sent[] = {&execute, &instance, &connect, &failed, &container, &export};
+  BhGuestMessage heard[G_N_ELEMENTS(sent)] = {{0}};
 
-  for (guint i = 0; i < 4; i++) {
+  for (guint i = 0; i < G_N_ELEMENTS(sent); i++) {
     g_autoptr(GBytes) frame = frame_of(sent[i]);
 
     g_assert_cmpint(decode(g_bytes_get_data(frame, NULL), g_bytes_get_size(frame),
-                           i == 0 ? BH_GUEST_TO_AGENT : BH_GUEST_TO_CLIENT, &heard[i]),
+                           i == 0 || i > 3 ? BH_GUEST_TO_AGENT : BH_GUEST_TO_CLIENT, &heard[i]),
                     ==, BH_GUEST_FRAME_COMPLETE);
   }
   g_assert_cmpuint(g_strv_length(heard[0].arguments), ==, 3);
@@ -89,7 +93,13 @@ static void members_arrive_as_they_were(void) {
   g_assert_cmpuint(heard[1].pid_namespace, ==, instance.pid_namespace);
   g_assert_true(bh_guest_token_equal(heard[2].token, connect.token));
   g_assert_cmpint(heard[3].error, ==, -2);
-  for (guint i = 0; i < 4; i++) bh_guest_message_clear(&heard[i]);
+  g_assert_cmpuint(g_strv_length(heard[4].arguments), ==, 3);
+  g_assert_cmpuint(g_strv_length(heard[4].environment), ==, 2);
+  g_assert_cmpstr(heard[4].environment[0], ==, "NAME=value");
+  g_assert_cmpstr(heard[4].environment[1], ==, "\xff");
+  g_assert_cmpstr(heard[4].host_path, ==, "/host/\x80");
+  g_assert_cmpstr(heard[5].archive, ==, "/archive.tar");
+  for (guint i = 0; i < G_N_ELEMENTS(heard); i++) bh_guest_message_clear(&heard[i]);
 }
 
 static void a_string_that_is_null_arrives_empty(void) {
@@ -158,6 +168,12 @@ static void what_the_other_side_may_not_say_is_malformed(void) {
   g_assert_cmpint(decode_header(8, 12345, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
   g_assert_cmpint(decode_header(8, BH_GUEST_HELLO, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
   g_assert_cmpint(decode_header(8, BH_GUEST_EXECUTE, 1, BH_GUEST_TO_CLIENT), ==, BH_GUEST_FRAME_MALFORMED);
+  for (guint32 type = BH_GUEST_UNMOUNT; type <= BH_GUEST_EXPORT; type++) {
+    g_assert_cmpint(decode_header(8, type, 1, BH_GUEST_TO_CLIENT), ==, BH_GUEST_FRAME_MALFORMED);
+    g_assert_cmpint(decode_header(8, type, 0, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
+    g_assert_cmpint(decode_header(G_MAXUINT32, type, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
+  }
+  g_assert_cmpint(decode_header(8, BH_GUEST_EXPORT + 1, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
   g_assert_cmpint(decode_header(4, BH_GUEST_INSTANCE_STOP, 0, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
 }
 
@@ -192,6 +208,40 @@ static void a_body_of_another_shape_is_malformed(void) {
               g_variant_new("(u@ay@aay)", 0, g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, "a\0b", 4, 1),
                             g_variant_new_bytestring_array(NULL, 0)),
               BH_GUEST_FRAME_MALFORMED);
+}
+
+/* A list of strings in which one has no NUL, and one that has two. */
+static GVariant *bad_list(const char *bytes, gsize size) {
+  GVariant *child = g_variant_new_fixed_array(G_VARIANT_TYPE_BYTE, bytes, size, 1);
+
+  return g_variant_new_array(G_VARIANT_TYPE("ay"), &child, 1);
+}
+
+static GVariant *no_list(void) {
+  return g_variant_new_bytestring_array(NULL, 0);
+}
+
+static void a_list_of_what_are_no_strings_is_malformed(void) {
+  const BhGuestDirection agent = BH_GUEST_TO_AGENT;
+
+  assert_body(BH_GUEST_PROCESS, agent, g_variant_new("(^ay@aay@aay)", "/bin", no_list(), no_list()),
+              BH_GUEST_FRAME_COMPLETE);
+  assert_body(BH_GUEST_PROCESS, agent, g_variant_new("(^ay@aay@aay)", "/bin", no_list(), bad_list("A=b", 3)),
+              BH_GUEST_FRAME_MALFORMED);
+  assert_body(BH_GUEST_PROCESS, agent, g_variant_new("(^ay@aay@aay)", "/bin", bad_list("a\0b", 4), no_list()),
+              BH_GUEST_FRAME_MALFORMED);
+  assert_body(BH_GUEST_PROCESS, agent, g_variant_new("(^ay@aay@aay)", "/bin", no_list(), bad_list("", 0)),
+              BH_GUEST_FRAME_MALFORMED);
+  assert_body(BH_GUEST_PROCESS, agent, g_variant_new("(^ay@aay)", "/bin", no_list()), BH_GUEST_FRAME_MALFORMED);
+  assert_body(BH_GUEST_CONTAINER_START, agent,
+              g_variant_new("(u^ay^ay@aay@aay)", 1, "", "/bin", no_list(), bad_list("A\0=b", 5)),
+              BH_GUEST_FRAME_MALFORMED);
+  assert_body(BH_GUEST_CONTAINER_START, agent, g_variant_new("(u^ay^ay@aay)", 1, "", "/bin", no_list()),
+              BH_GUEST_FRAME_MALFORMED);
+  assert_body(BH_GUEST_UNMOUNT, agent, g_variant_new("(s)", "/data"),
+              BH_GUEST_FRAME_COMPLETE); /* the same bytes */
+  assert_body(BH_GUEST_UNMOUNT, agent, g_variant_new("(u)", 0x61616161), BH_GUEST_FRAME_MALFORMED); /* no NUL */
+  assert_body(BH_GUEST_EXPORT, agent, g_variant_new("(^ay)", "/root"), BH_GUEST_FRAME_MALFORMED);
 }
 
 /* Every byte of every message changed in some ways: whatever comes of it, it is an answer, and what is accepted is in
@@ -258,6 +308,7 @@ int main(int argc, char **argv) {
       a_header_that_promises_too_much_is_malformed_at_once);
   ADD("what-the-other-side-may-not-say-is-malformed", what_the_other_side_may_not_say_is_malformed);
   ADD("a-body-of-another-shape-is-malformed", a_body_of_another_shape_is_malformed);
+  ADD("a-list-of-what-are-no-strings-is-malformed", a_list_of_what_are_no_strings_is_malformed);
   ADD("a-changed-byte-never-does-harm", a_changed_byte_never_does_harm);
   ADD("a-message-over-the-limit-is-not-encoded", a_message_over_the_limit_is_not_encoded);
   ADD("tokens-differ-in-any-bit", tokens_differ_in_any_bit);

@@ -1,7 +1,9 @@
 /* The agent as the protocol shows it: what the client keeps for itself, and what only somebody who does not keep to the
  * protocol meets. Native only. */
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,6 +143,174 @@ static void a_process_that_ends_is_told(void) {
   raw_end(&agent);
 }
 
+/* ---- processes ---- */
+
+static void ask_process(RawAgent *agent, guint32 id, char **arguments, BhGuestMessage *tokens) {
+  BhGuestMessage ask = {.type = BH_GUEST_PROCESS, .id = id, .guest_path = arguments[0], .arguments = arguments};
+
+  raw_say(agent, &ask);
+  for (int i = 0; i < 3; i++) tokens[i] = raw_await(agent, id, BH_GUEST_CONNECT);
+}
+
+static void assert_hears(BhResource *data, const char *expected) {
+  g_autofree char *output = NULL;
+  gsize length;
+
+  g_assert_cmpint(bh_socket_read_to_end(data->value, 100, &output, &length), ==, BH_OK);
+  g_assert_cmpstr(output, ==, expected);
+}
+
+static void which_token_it_is_decides_and_not_which_comes_first(void) {
+  char *arguments[] = {(char *)"/bin/sh", (char *)"-c", (char *)"echo out; echo err >&2; cat; exit 4", NULL};
+  BhGuestMessage tokens[3];
+  g_auto(BhGuestMessage) exited = {0};
+  BhResource in, out, err;
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  ask_process(&agent, 5, arguments, tokens);
+  err = raw_connect(&agent, tokens[2].token);
+  out = raw_connect(&agent, tokens[1].token);
+  in = raw_connect(&agent, tokens[0].token);
+  bh_socket_write_all(in.value, "in", 2);
+  bh_socket_end_writing(in.value);
+  assert_hears(&out, "out\nin");
+  assert_hears(&err, "err\n");
+  exited = raw_await(&agent, 5, BH_GUEST_EXITED);
+  g_assert_cmpint(exited.status, ==, 4 << 8);
+  bh_resource_clear(&in);
+  bh_resource_clear(&out);
+  bh_resource_clear(&err);
+  raw_end(&agent);
+}
+
+static void a_process_of_which_a_stream_is_missing_does_not_run(void) {
+  char *arguments[] = {(char *)"/bin/cat", NULL};
+  BhGuestMessage tokens[3];
+  g_auto(BhGuestMessage) failed = {0}, taken = {0};
+  BhResource in, out;
+  RawAgent agent;
+  char letter;
+
+  raw_start_ready(&agent);
+  ask_process(&agent, 5, arguments, tokens);
+  raw_say(&agent, &(BhGuestMessage){.type = BH_GUEST_PROCESS, .id = 5, .guest_path = (char *)"/bin/true"});
+  taken = raw_await(&agent, 5, BH_GUEST_FAILED); /* the id is */
+  in = raw_connect(&agent, tokens[0].token);
+  out = raw_connect(&agent, tokens[1].token);
+  failed = raw_await(&agent, 5, BH_GUEST_FAILED);
+  g_assert_cmpint(failed.error, ==, ETIMEDOUT);
+  g_assert_cmpint(bh_socket_read(in.value, &letter, 1), <=, 0);
+  g_assert_cmpint(bh_socket_read(out.value, &letter, 1), <=, 0);
+  bh_resource_clear(&in);
+  bh_resource_clear(&out);
+  raw_end(&agent);
+}
+
+static void what_runs_in_an_instance_exits_before_the_instance_is_done(void) {
+  char *arguments[] = {(char *)"/bin/cat", NULL};
+  BhGuestMessage start = {.type = BH_GUEST_INSTANCE_START, .id = 1, .instance = 3},
+                 execute = {.type = BH_GUEST_EXECUTE,
+                            .id = 2,
+                            .instance = 3,
+                            .guest_path = arguments[0],
+                            .arguments = arguments},
+                 stop = {.type = BH_GUEST_INSTANCE_STOP, .id = 4, .instance = 3};
+  g_auto(BhGuestMessage) instance = {0}, connect = {0}, exited = {0}, done = {0};
+  BhResource data;
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  raw_say(&agent, &start);
+  instance = raw_await(&agent, 1, BH_GUEST_INSTANCE);
+  raw_say(&agent, &execute);
+  connect = raw_await(&agent, 2, BH_GUEST_CONNECT);
+  data = raw_connect(&agent, connect.token);
+  raw_await(&agent, 2, BH_GUEST_DONE);
+  raw_say(&agent, &stop);
+  exited = raw_hear(&agent);
+  g_assert_cmpuint(exited.type, ==, BH_GUEST_EXITED);
+  g_assert_cmpuint(exited.id, ==, 2);
+  g_assert_cmpint(exited.status, ==, SIGKILL);
+  done = raw_hear(&agent);
+  g_assert_cmpuint(done.type, ==, BH_GUEST_DONE);
+  g_assert_cmpuint(done.id, ==, 4);
+  bh_resource_clear(&data);
+  raw_end(&agent);
+}
+
+/* ---- containers and folders ---- */
+
+static void assert_failed(RawAgent *agent, BhGuestMessage ask, guint32 failure) {
+  g_auto(BhGuestMessage) failed = {0};
+
+  raw_say(agent, &ask);
+  failed = raw_await(agent, ask.id, BH_GUEST_FAILED);
+  g_assert_cmpuint(failed.failure, ==, failure);
+}
+
+static void a_number_is_one_containers_or_instances(void) {
+  char *arguments[] = {(char *)"/bin/sleep", (char *)"1000", NULL};
+  BhGuestMessage start = {.type = BH_GUEST_CONTAINER_START,
+                          .id = 1,
+                          .instance = 3,
+                          .guest_path = arguments[0],
+                          .arguments = arguments};
+  g_auto(BhGuestMessage) first = {0}, exited = {0}, done = {0};
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  raw_say(&agent, &start);
+  first = raw_await(&agent, 1, BH_GUEST_INSTANCE);
+  start.id = 2;
+  assert_failed(&agent, start, BH_GUEST_UNABLE);
+  assert_failed(&agent, (BhGuestMessage){.type = BH_GUEST_INSTANCE_START, .id = 3, .instance = 3},
+                BH_GUEST_UNABLE);
+  start.instance = 0;
+  assert_failed(&agent, start, BH_GUEST_UNABLE);
+  start.instance = 4;
+  start.guest_path = (char *)"";
+  assert_failed(&agent, start, BH_GUEST_NO_EXEC);
+  raw_say(&agent, &(BhGuestMessage){.type = BH_GUEST_INSTANCE_STOP, .id = 9, .instance = 3});
+  exited = raw_hear(&agent);
+  g_assert_cmpuint(exited.type, ==, BH_GUEST_EXITED);
+  g_assert_cmpuint(exited.id, ==, 1);
+  done = raw_await(&agent, 9, BH_GUEST_DONE);
+  raw_end(&agent);
+}
+
+static void odd_paths_are_refused(void) {
+  static const char *const odd[] = {"", "relative", "/etc/passwd", "/there/is/no/such/folder", "/etc/passwd/x"};
+  g_autofree char *folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL),
+                  *fifo = g_build_filename(folder, "fifo", NULL);
+  BhGuestMessage export = {
+      .type = BH_GUEST_EXPORT, .id = 1, .host_path = (char *)"/usr/share/doc/bubblewrap", .archive = fifo};
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  for (guint i = 0; i < G_N_ELEMENTS(odd); i++) {
+    char *path = (char *)odd[i];
+
+    assert_failed(&agent, (BhGuestMessage){.type = BH_GUEST_FOLDER, .id = 1, .host_path = path},
+                  BH_GUEST_NO_FOLDER);
+    assert_failed(&agent, (BhGuestMessage){.type = BH_GUEST_EXPORT, .id = 1, .host_path = path, .archive = fifo},
+                  BH_GUEST_NO_FOLDER);
+    assert_failed(&agent, (BhGuestMessage){.type = BH_GUEST_UNMOUNT, .id = 1, .guest_path = path},
+                  path[0] == '/' ? BH_GUEST_NO_MOUNT : BH_GUEST_BAD_PATH);
+  }
+  g_assert_false(g_file_test(fifo, G_FILE_TEST_EXISTS));
+  g_assert_cmpint(mkfifo(fifo, 0600), ==, 0); /* nobody reads from it, and nobody waits for that */
+  export.host_path = folder;
+  assert_failed(&agent, export, BH_GUEST_UNABLE);
+  export.archive = folder;
+  assert_failed(&agent, export, BH_GUEST_UNABLE);
+  export.host_path = (char *)"//";
+  assert_failed(&agent, export, BH_GUEST_BAD_PATH);
+  raw_end(&agent);
+  unlink(fifo);
+  rmdir(folder);
+}
+
 /* Which mounts come before one is known when it has its turn, not when it is asked for. */
 static void mounts_that_are_asked_for_at_once_are_checked_in_turn(void) {
   char *folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL);
@@ -209,6 +379,12 @@ int main(int argc, char **argv) {
   ADD("what-is-malformed-ends-the-vm", what_is_malformed_ends_the_vm);
   ADD("errno-of-what-cannot-be-executed-is-told", errno_of_what_cannot_be_executed_is_told);
   ADD("a-process-that-ends-is-told", a_process_that_ends_is_told);
+  ADD("which-token-it-is-decides", which_token_it_is_decides_and_not_which_comes_first);
+  ADD("a-process-of-which-a-stream-is-missing-does-not-run", a_process_of_which_a_stream_is_missing_does_not_run);
+  ADD("what-runs-in-an-instance-exits-before-the-instance-is-done",
+      what_runs_in_an_instance_exits_before_the_instance_is_done);
+  ADD("a-number-is-one-containers-or-instances", a_number_is_one_containers_or_instances);
+  ADD("odd-paths-are-refused", odd_paths_are_refused);
   ADD("mounts-that-are-asked-for-at-once-are-checked-in-turn",
       mounts_that_are_asked_for_at_once_are_checked_in_turn);
   ADD("it-works-without-privileges", it_works_without_privileges);

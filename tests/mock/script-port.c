@@ -12,35 +12,154 @@ static void close_socket(gintptr value) {
   bh_mutex_unlock(&closing->lock);
 }
 
+/* ---- Processes ----------------------------------------------------------------------------------------- */
+
+typedef struct {
+  char *path, *printed[BH_STREAM_COUNT]; /* … into each stream; NULL: not yet */
+  guint taken;                           /* bit n: stream n */
+  gboolean ended, released;
+} PortProcess;
+
+/* What a resource's number means: none of the others is as large. */
+#define STREAM(number, fd) ((gintptr)((number)*1000 + (fd)))
+#define PROCESS_OF(value)  ((guint64)(value) / 1000)
+#define FD_OF(value)       ((guint)((value) % 1000))
+#define EVENT_FD           999u
+
+static char *list(char *const *strings) {
+  return strings != NULL ? g_strjoinv(",", (char **)strings) : g_strdup("NULL");
+}
+
+static void process_free(gpointer data) {
+  PortProcess *process = data;
+
+  g_free(process->path);
+  for (guint i = 0; i < BH_STREAM_COUNT; i++) g_free(process->printed[i]);
+  g_free(process);
+}
+
+static PortProcess *find_process(PortHost *host, guint64 number) {
+  return number >= 1 && number <= host->processes->len ? host->processes->pdata[number - 1] : NULL;
+}
+
+static void process_start(PortHost *host, const BhCall *call, BhCallReply *reply) {
+  PortProcess *process = g_new0(PortProcess, 1);
+
+  process->path = g_strdup(call->path);
+  process->ended = !g_str_equal(call->path, "/bin/cat");
+  if (process->ended) process->printed[BH_STDOUT] = list(call->arguments);
+  process->printed[BH_STDERR] = list(call->environment);
+  g_ptr_array_add(host->processes, process);
+  reply->process = host->processes->len;
+}
+
+/* Under the lock. */
+static BhResult process_call(PortHost *host, const BhCall *call, BhCallReply *reply) {
+  PortProcess *process = find_process(host, call->process);
+
+  if (process == NULL || process->released) return BH_E_INVALIDARG;
+  switch (call->api) {
+    case BH_API_PROCESS_GET_FD:
+      if (call->fd >= BH_STREAM_COUNT) return BH_E_INVALIDARG;
+      if ((process->taken & (1u << call->fd)) != 0) return BH_E_NOT_VALID_STATE;
+      process->taken |= 1u << call->fd;
+      reply->resource = (BhResource){STREAM(call->process, call->fd), close_socket};
+      host->sockets++;
+      return BH_OK;
+    case BH_API_PROCESS_GET_EXIT_EVENT:
+      reply->resource = (BhResource){STREAM(call->process, EVENT_FD), close_socket};
+      host->sockets++;
+      return BH_OK;
+    case BH_API_PROCESS_GET_EXIT_CODE:
+      if (!process->ended) return BH_E_NOT_VALID_STATE;
+      reply->number = g_str_equal(process->path, "/bin/fail") ? (guint32)-1 : 0;
+      return BH_OK;
+    default: process->released = TRUE; return BH_OK;
+  }
+}
+
+static gboolean port_write_all(gpointer data, BhResource *socket, const char *text) {
+  PortHost *host = data;
+  PortProcess *process;
+
+  bh_mutex_lock(&host->lock);
+  process = find_process(host, PROCESS_OF(socket->value));
+  g_assert_cmpuint(FD_OF(socket->value), ==, BH_STDIN);
+  if (!process->ended) process->printed[BH_STDOUT] = g_strdup(text);
+  process->ended = TRUE;
+  bh_cond_broadcast(&host->changed);
+  bh_mutex_unlock(&host->lock);
+  return !g_str_equal(text, "missing");
+}
+
+static gboolean port_wait(gpointer data, BhResource *event) {
+  PortHost *host = data;
+  PortProcess *process;
+
+  bh_mutex_lock(&host->lock);
+  process = find_process(host, PROCESS_OF(event->value));
+  g_assert_cmpuint(FD_OF(event->value), ==, EVENT_FD);
+  while (!process->ended) bh_cond_wait(&host->changed, &host->lock);
+  bh_mutex_unlock(&host->lock);
+  return TRUE;
+}
+
+/* ---- Calls --------------------------------------------------------------------------------------------- */
+
 static char *describe(const BhCall *call) {
   g_autofree char *guid = bh_guid_to_string(&call->distribution);
-  g_autofree char *arguments = call->arguments != NULL ? g_strjoinv(",", call->arguments) : g_strdup("NULL");
+  g_autofree char *arguments = list(call->arguments);
+  g_autofree char *environment = list(call->environment);
   const char *name = bh_apis[call->api].name;
+  const char *mode = call->read_only ? "ro" : "rw";
 
   switch (call->api) {
     case BH_API_MOUNT_FOLDER:
-      return g_strdup_printf("%s %u %s %s %s %s", name, call->session, call->host_path, call->linux_path,
-                             call->read_only ? "ro" : "rw", call->name);
+      return g_strdup_printf("%s %u %s %s %s %s", name, call->session, call->host_path, call->linux_path, mode,
+                             call->name);
     case BH_API_EXECUTE_BINARY: return g_strdup_printf("%s %u %s %s", name, call->session, call->path, arguments);
-    default: return g_strdup_printf("%s %u %s %s %s", name, call->session, guid, call->path, arguments);
+    case BH_API_EXECUTE_BINARY_IN_DISTRIBUTION:
+      return g_strdup_printf("%s %u %s %s %s", name, call->session, guid, call->path, arguments);
+    case BH_API_CONTAINER_MOUNT_FOLDER:
+      return g_strdup_printf("%s %u %s %s %s", name, call->session, call->host_path, call->linux_path, mode);
+    case BH_API_CONTAINER_UNMOUNT_FOLDER:
+      return g_strdup_printf("%s %u %s", name, call->session, call->linux_path);
+    case BH_API_CONTAINER_CREATE_PROCESS:
+      return g_strdup_printf("%s %u %s %s %s", name, call->session, call->path, arguments, environment);
+    case BH_API_PROCESS_GET_FD:
+      return g_strdup_printf("%s %" G_GUINT64_FORMAT " %u", name, call->process, call->fd);
+    default: return g_strdup_printf("%s %" G_GUINT64_FORMAT, name, call->process);
   }
+}
+
+static BhResult check_call(const BhCall *call, BhCallReply *reply) {
+  BhResult result = bh_call_check(call);
+
+  if (BH_FAILED(result)) return result;
+  if (call->api < BH_API_PROCESS_GET_FD && call->session != 7 && call->session != 9) return BH_E_NOT_FOUND;
+  if (g_strcmp0(call->host_path, "missing") == 0)
+    return call->api == BH_API_MOUNT_FOLDER ? BH_E_FILE_NOT_FOUND : BH_E_PATH_NOT_FOUND;
+  if (g_strcmp0(call->path, "missing") != 0) return BH_OK;
+  if (call->api == BH_API_CONTAINER_CREATE_PROCESS) reply->number = 2;
+  return BH_E_FAIL;
 }
 
 static BhResult port_call(gpointer data, const BhCall *call, BhCallReply *reply) {
   PortHost *host = data;
 
-  reply->result = bh_call_check(call);
+  reply->result = check_call(call, reply);
   if (BH_FAILED(reply->result)) return reply->result;
-  if (call->session != 7) return reply->result = BH_E_NOT_FOUND;
-  if (g_strcmp0(call->host_path, "missing") == 0) return reply->result = BH_E_FILE_NOT_FOUND;
-  if (g_strcmp0(call->path, "missing") == 0) return reply->result = BH_E_FAIL;
 
   bh_mutex_lock(&host->lock);
   host->waiting++;
   bh_cond_broadcast(&host->changed);
   while (host->hold) bh_cond_wait(&host->changed, &host->lock);
   g_ptr_array_add(host->calls, describe(call));
-  if (call->path != NULL) {
+  if (call->api == BH_API_CONTAINER_CREATE_PROCESS) {
+    process_start(host, call, reply);
+  } else if (call->api >= BH_API_PROCESS_GET_FD) {
+    reply->result = process_call(host, call, reply);
+  } else if (call->path != NULL) {
     host->sockets++;
     reply->resource = (BhResource){(gintptr)host->calls->len, close_socket};
   }
@@ -71,6 +190,11 @@ static char *port_read_all(gpointer data, BhResource *socket, gsize limit) {
 
   g_assert_cmpuint(limit, >=, 4096);
   bh_mutex_lock(&host->lock);
+  if (PROCESS_OF(socket->value) > 0) {
+    text = g_strdup(find_process(host, PROCESS_OF(socket->value))->printed[FD_OF(socket->value)]);
+    bh_mutex_unlock(&host->lock);
+    return text;
+  }
   call = host->calls->pdata[socket->value - 1];
   text = strstr(call, "/bin/noise") != NULL ? g_strdup("one\ntwo\x01\xff\n\n") : g_strdup(strrchr(call, ' ') + 1);
   bh_mutex_unlock(&host->lock);
@@ -131,8 +255,18 @@ static void port_crash(gpointer data, BhCrash kind) {
   bh_mutex_unlock(&host->lock);
 }
 
-static const BhScriptPort port = {port_call,      port_plugin_error, port_log,  port_read_all,
-                                  port_user_name, port_spawn,        port_join, port_crash};
+static const BhScriptPort port = {
+    .call = port_call,
+    .plugin_error = port_plugin_error,
+    .log = port_log,
+    .read_all = port_read_all,
+    .write_all = port_write_all,
+    .wait = port_wait,
+    .user_name = port_user_name,
+    .spawn = port_spawn,
+    .join = port_join,
+    .crash = port_crash,
+};
 
 void port_host_start(PortHost *host, const char *text) {
   g_autofree char *error = NULL;
@@ -144,6 +278,7 @@ void port_host_start(PortHost *host, const char *text) {
   host->log = g_string_new(NULL);
   host->threads = g_ptr_array_new();
   host->calls = g_ptr_array_new_with_free_func(g_free);
+  host->processes = g_ptr_array_new_with_free_func(process_free);
   host->script = bh_script_parse(text, strlen(text), &error);
   g_assert_cmpstr(error, ==, NULL);
   host->run = bh_script_run_new(host->script, &port, host, "/the/folder");
@@ -158,6 +293,7 @@ void port_host_end(PortHost *host) {
   bh_script_free(host->script);
   g_string_free(host->log, TRUE);
   g_ptr_array_unref(host->calls);
+  g_ptr_array_unref(host->processes);
   bh_cond_clear(&host->changed);
   bh_mutex_clear(&host->lock);
 }
@@ -166,11 +302,11 @@ BhResult port_host_load(PortHost *host) {
   return bh_script_load(host->run, (BhVersion){2, 9, 5});
 }
 
-BhResult port_host_hook(PortHost *host, BhHook hook) {
+static BhResult run_hook(PortHost *host, BhHook hook, guint32 session, const char *document) {
   BhNotification notification = {
       .hook = hook,
       .number = 1,
-      .session = 7,
+      .session = session,
       .token = 70,
       .display_name = (char *)"dev",
       .application_pid = 8,
@@ -179,11 +315,23 @@ BhResult port_host_hook(PortHost *host, BhHook hook) {
       .pid_namespace = G_GUINT64_CONSTANT(4026531836),
       .init_pid = 9,
       .flavor = (char *)"debian",
-      .document = (char *)"{}",
+      .document = (char *)document,
   };
 
   g_assert_true(bh_guid_parse("{12345678-9abc-4def-8123-456789abcdef}", &notification.distribution));
   return bh_script_hook(host->run, &notification);
+}
+
+BhResult port_host_hook(PortHost *host, BhHook hook) {
+  return run_hook(host, hook, 7, "{}");
+}
+
+BhResult port_host_hook_in(PortHost *host, BhHook hook, guint32 session) {
+  return run_hook(host, hook, session, "{}");
+}
+
+BhResult port_host_document(PortHost *host, BhHook hook, guint32 session, const char *document) {
+  return run_hook(host, hook, session, document);
 }
 
 void port_host_assert_log(PortHost *host, const char *expected) {

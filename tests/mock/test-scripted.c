@@ -3,6 +3,7 @@
 #include "guest/socket.h"
 
 #include "backend-mock/mock.h"
+#include "backend-mock/scripted-wait.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -16,29 +17,63 @@ typedef struct {
   BhCond changed;
   guint died;
   char *how;
+  guint events;       /* handed out */
   BhResource process; /* the other end of a socket that was handed out last, if kept */
   gboolean keep;      /* keeps it: the process goes on */
 } Service;
 
 static const BhLockClass service_class = {"test-service", BH_RANK_LEAF, FALSE};
 
-/* A process says its path and ends; or, if it is kept, goes on. */
-static void on_call(gpointer data, const BhCall *call, BhCallReply *reply) {
-  Service *service = data;
+/* A socket for the plugin, whose other end says text and ends. If it is kept, or text is NULL, it goes on. */
+static void hand_out_socket(Service *service, const char *text, BhCallReply *reply) {
   BhResource theirs = {0};
 
-  if (call->path == NULL) return;
   reply->result = bh_socket_pair(&reply->resource, &theirs);
   g_assert_cmpint(reply->result, ==, BH_OK);
-  if (service->keep) {
-    bh_mutex_lock(&service->lock);
-    service->process = theirs;
-    bh_cond_broadcast(&service->changed);
-    bh_mutex_unlock(&service->lock);
+  if (!service->keep && text != NULL) {
+    g_assert_true(bh_socket_write_all(theirs.value, text, strlen(text)));
+    bh_resource_clear(&theirs);
     return;
   }
-  g_assert_true(bh_socket_write_all(theirs.value, call->path, strlen(call->path)));
-  bh_resource_clear(&theirs);
+  bh_mutex_lock(&service->lock);
+  bh_resource_clear(&service->process);
+  service->process = theirs;
+  bh_cond_broadcast(&service->changed);
+  bh_mutex_unlock(&service->lock);
+}
+
+/* An event of a process that has ended; or, if it is kept, never does. */
+static void hand_out_event(Service *service, BhCallReply *reply) {
+  reply->resource = bh_mock_event_new();
+  g_assert_nonnull(reply->resource.close);
+  if (!service->keep) bh_mock_event_set(reply->resource.value);
+  bh_mutex_lock(&service->lock);
+  service->events++;
+  bh_cond_broadcast(&service->changed);
+  bh_mutex_unlock(&service->lock);
+}
+
+static const char *const streams[] = {NULL, "out", "err"};
+
+/* A process says its path and ends with 12. The WSLC process is number 5. */
+static void on_call(gpointer data, const BhCall *call, BhCallReply *reply) {
+  Service *service = data;
+
+  switch (call->api) {
+    case BH_API_EXECUTE_BINARY: hand_out_socket(service, call->path, reply); break;
+    case BH_API_CONTAINER_CREATE_PROCESS:
+      reply->process = 5;
+      if (!g_str_equal(call->path, "missing")) break;
+      *reply = (BhCallReply){.result = BH_E_FAIL, .number = 2};
+      break;
+    case BH_API_PROCESS_GET_FD:
+      reply->result = call->process == 5 && call->fd < 3 ? BH_OK : BH_E_INVALIDARG;
+      if (BH_SUCCEEDED(reply->result)) hand_out_socket(service, streams[call->fd], reply);
+      break;
+    case BH_API_PROCESS_GET_EXIT_EVENT: hand_out_event(service, reply); break;
+    case BH_API_PROCESS_GET_EXIT_CODE: reply->number = 12; break;
+    default: break;
+  }
 }
 
 static void on_died(gpointer data, const char *how) {
@@ -197,23 +232,69 @@ static gpointer notify_elsewhere(gpointer data) {
   return NULL;
 }
 
-static void given_a_process_that_goes_on_when_the_host_is_killed_then_reading_from_it_ends(void) {
+/* What a thread does that waits for a process, and how far it then has come. */
+static void given_a_wait_when_the_host_is_killed_then_it_ends(const char *script, gboolean for_event,
+                                                              const char *log) {
   g_auto(BhLoadReply) load = {0};
   Service service;
   Notify notify = {&service, BH_OK};
   BhThread *thread;
 
-  service_start(&service, "on OnVMStarted\n  execute /bin/sleep\n  log never\n");
+  service_start(&service, script);
   service.keep = TRUE;
   g_assert_cmpint(service.link->class->load(service.link, &load), ==, BH_OK);
   thread = bh_thread_new("notify", BH_RANK_SESSION_TABLE, notify_elsewhere, &notify);
   bh_mutex_lock(&service.lock);
-  while (service.process.close == NULL) bh_cond_wait(&service.changed, &service.lock);
+  while (for_event ? service.events == 0 : service.process.close == NULL)
+    bh_cond_wait(&service.changed, &service.lock);
   bh_mutex_unlock(&service.lock);
   service.link->class->kill(service.link, "asked to");
   bh_thread_join(thread);
   g_assert_cmpint(notify.status, ==, BH_RPC_S_CALL_FAILED);
-  service_end(&service, "OnVMStarted flags=0\n"); /* its release waits for the thread that read */
+  service_end(&service, log); /* its release waits for the thread that waited */
+}
+
+static void given_a_process_that_goes_on_when_the_host_is_killed_then_reading_from_it_ends(void) {
+  given_a_wait_when_the_host_is_killed_then_it_ends("on OnVMStarted\n  execute /bin/sleep\n  log never\n", FALSE,
+                                                    "OnVMStarted flags=0\n");
+}
+
+static void given_a_process_that_goes_on_when_the_host_is_killed_then_waiting_for_it_ends(void) {
+  given_a_wait_when_the_host_is_killed_then_it_ends(
+      "on OnVMStarted\n  process p /bin/sleep\n  process-wait p\n  log never\n", TRUE,
+      "OnVMStarted flags=0\nprocess p S_OK\n");
+}
+
+#ifndef G_OS_WIN32 /* where a connection takes in all that a script can write */
+static void given_a_process_that_does_not_read_when_the_host_is_killed_then_writing_to_it_ends(void) {
+  given_a_wait_when_the_host_is_killed_then_it_ends(
+      "on OnVMStarted\n  process p /bin/sleep\n  process-write p %LONG%\n  log never\n", FALSE,
+      "OnVMStarted flags=0\nprocess p S_OK\n");
+}
+#endif
+
+static void given_wslc_calls_then_they_come_back_with_what_they_got(void) {
+  g_auto(BhLoadReply) load = {0};
+  g_auto(BhNotifyReply) started = {0};
+  g_autofree char *input = NULL;
+  gsize length;
+  Service service;
+
+  service_start(&service, "on OnVMStarted\n"
+                          "  wslc-mount %FOLDER% /x ro\n  wslc-mount null /x ro\n  wslc-unmount /x\n"
+                          "  process q missing\n  process p /bin/echo\n"
+                          "  process-read p stdout\n  process-read p stderr\n  process-write p in\n"
+                          "  process-fd p 3\n  process-fd q 1\n  process-fd bogus 1\n"
+                          "  process-wait p\n  process-code p\n  process-release p\n");
+  g_assert_cmpint(service.link->class->load(service.link, &load), ==, BH_OK);
+  g_assert_cmpint(service_notify(&service, BH_HOOK_VM_STARTED, &started), ==, BH_OK);
+  g_assert_cmpint(bh_socket_read_to_end(service.process.value, 100, &input, &length), ==, BH_OK);
+  g_assert_cmpstr(input, ==, "in");
+  service_end(&service, "OnVMStarted flags=0\nwslc-mount S_OK\nwslc-mount E_POINTER\nwslc-unmount S_OK\n"
+                        "process q E_FAIL errno=2\nprocess p S_OK\n"
+                        "process-read p stdout: out\nprocess-read p stderr: err\nprocess-write p S_OK\n"
+                        "process-fd p E_INVALIDARG\nprocess-fd q E_INVALIDARG\nprocess-fd bogus E_INVALIDARG\n"
+                        "process-wait p S_OK\nprocess-code p S_OK 12\n");
 }
 
 static void given_hooks_that_hang_when_released_then_they_end(void) {
@@ -240,6 +321,11 @@ int main(int argc, char **argv) {
   TEST("mistake", given_a_mistake_when_loaded_then_the_cause_names_its_place);
   TEST("crash", given_a_crash_then_the_host_died_of_it_and_the_log_ends_there);
   TEST("reading", given_a_process_that_goes_on_when_the_host_is_killed_then_reading_from_it_ends);
+  TEST("wslc", given_wslc_calls_then_they_come_back_with_what_they_got);
+  TEST("waiting", given_a_process_that_goes_on_when_the_host_is_killed_then_waiting_for_it_ends);
+#ifndef G_OS_WIN32
+  TEST("writing", given_a_process_that_does_not_read_when_the_host_is_killed_then_writing_to_it_ends);
+#endif
   TEST("hang", given_hooks_that_hang_when_released_then_they_end);
   return g_test_run();
 }

@@ -1,6 +1,6 @@
 /* The rows that lead threads to a certain moment: by gates in the guest, and by the sync observer, which knows when a
  * call waits. See rows.h. */
-#include "rows.h"
+#include "directed.h"
 
 #include "backend-mock/mock.h"
 #include "tests/common/gate.h"
@@ -8,13 +8,13 @@
 #include <string.h>
 
 static const BhVmSettings settings;
-static const BhDistribution debian = {.id = {{1}}, .name = "Debian"};
+const BhDistribution directed_debian = {.id = {{1}}, .name = "Debian"};
 
 static gboolean is_pumped(const Environment *environment) {
   return environment->callbacks == &bh_callbacks_pumped;
 }
 
-static BhService *new_service(Environment *environment, const char *script, char **file) {
+BhService *directed_service(Environment *environment, const char *script, char **file) {
   BhService *service = bh_service_new(&(BhServiceSettings){
       .backend = environment->backend, .guest = &environment->guest.parent, .callbacks = environment->callbacks});
 
@@ -24,10 +24,14 @@ static BhService *new_service(Environment *environment, const char *script, char
   return service;
 }
 
-static BhSession *new_session(BhService *service, const Environment *environment) {
+BhSession *directed_session(BhService *service, const Environment *environment) {
   BhSession *session = bh_service_open_session(service, &environment->user);
-  g_assert_cmpint(bh_session_register(session, &debian, NULL), ==, BH_OK);
+  g_assert_cmpint(bh_session_register(session, &directed_debian, NULL), ==, BH_OK);
   return session;
+}
+
+BhResult directed_start(BhSession *session, BhError **error) {
+  return bh_session_start(session, &directed_debian.id, &settings, error);
 }
 
 static void assert_logged(const char *file, const char *line) {
@@ -39,13 +43,13 @@ static void assert_logged(const char *file, const char *line) {
 
 void row_07_init_pid(Environment *environment) {
   g_autofree char *file = NULL, *log = NULL;
-  BhService *service = new_service(environment, "on OnVMStarted\non OnDistributionStarted\n", &file);
-  g_autoptr(BhSession) session = new_session(service, environment);
+  BhService *service = directed_service(environment, "on OnVMStarted\non OnDistributionStarted\n", &file);
+  g_autoptr(BhSession) session = directed_session(service, environment);
   const char *first, *second;
 
-  g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
-  g_assert_cmpint(bh_session_terminate(session, &debian.id, NULL), ==, BH_OK);
-  g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
+  g_assert_cmpint(directed_start(session, NULL), ==, BH_OK);
+  g_assert_cmpint(bh_session_terminate(session, &directed_debian.id, NULL), ==, BH_OK);
+  g_assert_cmpint(directed_start(session, NULL), ==, BH_OK);
   bh_service_close_session(service, session);
   bh_service_free(service);
   g_assert_cmpint(environment->guest.passed[BH_PROBE_VM_CREATE], ==, 1);
@@ -100,7 +104,7 @@ static BhResult window_hook(BhMockHost *host, const BhNotification *notification
 }
 
 void directed_on_wait(const BhLockClass *lock_class, gconstpointer lock) {
-  (void)lock;
+  directed_wslc_on_wait(lock_class, lock);
   if (window.notifier == NULL) return; /* another row runs */
   if (g_str_equal(lock_class->name, "instance monitor") && bh_thread_self() != window.notifier)
     bh_gate_open(&window.call_queued);
@@ -126,14 +130,14 @@ void row_38_pre_notification(Environment *environment) {
   BhBackend *backend = bh_backend_mock_new(&plugin, 1);
   BhService *service = bh_service_new(&(BhServiceSettings){
       .backend = backend, .guest = &environment->guest.parent, .callbacks = environment->callbacks});
-  g_autoptr(BhSession) session = new_session(service, environment);
+  g_autoptr(BhSession) session = directed_session(service, environment);
 
   window = (Window){.notifier = bh_thread_self(), .mounted = BH_E_FAIL};
   bh_gate_init(&window.vm_runs);
   bh_gate_init(&window.call_queued);
   g_assert_true(bh_service_add_plugin(service, "TestPlugin", "in this program"));
   environment->guest.before = hold_until_queued;
-  g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
+  g_assert_cmpint(directed_start(session, NULL), ==, BH_OK);
   g_assert_cmpint(window.mounted, ==, BH_OK);
   /* Shared: at once, on the thread that it came on. */
   g_assert_cmpint(window.mounter == window.notifier, ==, is_pumped(environment));
@@ -151,20 +155,20 @@ void row_38_pre_notification(Environment *environment) {
 
 void row_39_hook_returns(Environment *environment) {
   g_autofree char *file = NULL, *log = NULL;
-  BhService *service = new_service(environment,
-                                   "on OnVMStarted\n"
-                                   "  thread late none\n"
-                                   "    await hook\n"
-                                   "    mount %FOLDER% /mnt/late ro test\n"
-                                   "  end\n"
-                                   "on OnVMStopping\n"
-                                   "  join late\n",
-                                   &file);
-  g_autoptr(BhSession) session = new_session(service, environment);
+  BhService *service = directed_service(environment,
+                                        "on OnVMStarted\n"
+                                        "  thread late none\n"
+                                        "    await hook\n"
+                                        "    mount %FOLDER% /mnt/late ro test\n"
+                                        "  end\n"
+                                        "on OnVMStopping\n"
+                                        "  join late\n",
+                                        &file);
+  g_autoptr(BhSession) session = directed_session(service, environment);
   guint logged = 0;
 
   for (int i = 0; i < RETURNS; i++) {
-    g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
+    g_assert_cmpint(directed_start(session, NULL), ==, BH_OK);
     bh_session_stop_vm(session);
   }
   g_assert_cmpint(g_atomic_int_get(&environment->guest.passed[BH_PROBE_MOUNT]), ==, RETURNS);
@@ -202,13 +206,14 @@ static BhResult hold_hook(BhProbePoint point, gpointer data) {
 }
 
 static gpointer start_session(gpointer session) {
-  return GINT_TO_POINTER(bh_session_start(session, &debian.id, &settings, NULL));
+  return GINT_TO_POINTER(directed_start(session, NULL));
 }
 
 void row_41_no_thread(Environment *environment) {
   g_autofree char *file = NULL;
-  BhService *service = new_service(environment, "on OnVMStarted\n  execute /bin/true\non OnVMStopping\n", &file);
-  g_autoptr(BhSession) refused = new_session(service, environment);
+  BhService *service =
+      directed_service(environment, "on OnVMStarted\n  execute /bin/true\non OnVMStopping\n", &file);
+  g_autoptr(BhSession) refused = directed_session(service, environment);
   g_autoptr(BhError) first = NULL, error = NULL;
   BhSession *busy[BUSY];
   BhThread *threads[BUSY];
@@ -221,12 +226,12 @@ void row_41_no_thread(Environment *environment) {
 
   /* Not one worker: the plugins cannot be loaded, and nothing is latched for that. */
   g_atomic_int_set(&starved, TRUE);
-  g_assert_cmpint(bh_session_start(refused, &debian.id, &settings, &first), ==, BH_E_OUTOFMEMORY);
+  g_assert_cmpint(directed_start(refused, &first), ==, BH_E_OUTOFMEMORY);
   g_assert_nonnull(first);
   g_atomic_int_set(&starved, FALSE);
 
   for (int i = 0; i < BUSY; i++) {
-    busy[i] = new_session(service, environment);
+    busy[i] = directed_session(service, environment);
     threads[i] = bh_thread_new("session", BH_RANK_SESSION_TABLE, start_session, busy[i]);
     bh_gate_pass(&starving.hook_runs);
   }
@@ -235,7 +240,7 @@ void row_41_no_thread(Environment *environment) {
    * own thread sends it, and there is nothing to refuse. */
   if (is_pumped(environment)) {
     g_atomic_int_set(&starved, TRUE);
-    g_assert_cmpint(bh_session_start(refused, &debian.id, &settings, &error), ==, BH_E_OUTOFMEMORY);
+    g_assert_cmpint(directed_start(refused, &error), ==, BH_E_OUTOFMEMORY);
     g_assert_nonnull(error);
     g_assert_cmpint(g_atomic_int_get(&environment->guest.passed[BH_PROBE_VM_DESTROY]), ==, 1);
     g_atomic_int_set(&starved, FALSE);
@@ -243,7 +248,7 @@ void row_41_no_thread(Environment *environment) {
 
   bh_gate_open(&starving.refused);
   for (int i = 0; i < BUSY; i++) g_assert_cmpint(GPOINTER_TO_INT(bh_thread_join(threads[i])), ==, BH_OK);
-  g_assert_cmpint(bh_session_start(refused, &debian.id, &settings, NULL), ==, BH_OK);
+  g_assert_cmpint(directed_start(refused, NULL), ==, BH_OK);
   for (int i = 0; i < BUSY; i++) {
     bh_service_close_session(service, busy[i]);
     bh_session_unref(busy[i]);
@@ -264,11 +269,11 @@ static BhResult disconnected_mount(BhProbePoint point, gpointer data) {
 void row_43_disconnected_result(Environment *environment) {
   g_autofree char *file = NULL;
   BhService *service =
-      new_service(environment, "on OnVMStarted\n  mount %FOLDER% /mnt/x ro test\non OnVMStopping\n", &file);
-  g_autoptr(BhSession) session = new_session(service, environment);
+      directed_service(environment, "on OnVMStarted\n  mount %FOLDER% /mnt/x ro test\non OnVMStopping\n", &file);
+  g_autoptr(BhSession) session = directed_session(service, environment);
 
   environment->guest.before = disconnected_mount;
-  g_assert_cmpint(bh_session_start(session, &debian.id, &settings, NULL), ==, BH_OK);
+  g_assert_cmpint(directed_start(session, NULL), ==, BH_OK);
   bh_service_close_session(service, session);
   bh_service_free(service);
   assert_logged(file, "mount RPC_E_DISCONNECTED\n");

@@ -28,3 +28,8 @@ gboolean platform_host_runs(guint32 pid) {
   (void)pid; /* a mock host has no process */
   return FALSE;
 }
+
+void platform_kill_host(guint32 pid) {
+  (void)pid;
+  g_assert_not_reached();
+}

@@ -67,6 +67,13 @@ gboolean platform_host_runs(guint32 pid) {
   return found;
 }
 
+void platform_kill_host(guint32 pid) {
+  HANDLE process = OpenProcess(PROCESS_TERMINATE, FALSE, pid);
+
+  g_assert_true(TerminateProcess(process, 9));
+  CloseHandle(process);
+}
+
 void platform_close(Environment *environment) {
   if (is_mock(environment)) {
     bh_backend_mock_free(environment->backend);

@@ -8,6 +8,8 @@ void environment_open(Environment *environment, const char *name, const BhCallba
   *environment = (Environment){
       .backend_name = name, .callbacks = callbacks, .hosts = g_array_new(FALSE, FALSE, sizeof(guint32))};
   bh_gate_init(&environment->host_ended);
+  bh_gate_init(&environment->crash_noticed);
+  bh_gate_init(&environment->vm_died);
   platform_open(environment);
   bh_probe_guest_init(&environment->guest, environment->inner_guest);
   environment->folder = g_dir_make_tmp("bulkhead-XXXXXX", &error);
@@ -33,6 +35,8 @@ void environment_trace(const BhTraceEvent *event, gpointer data) {
 
   if (g_str_equal(event->what, "host started")) g_array_append_val(environment->hosts, event->process);
   if (g_str_equal(event->what, "host ended")) bh_gate_open(&environment->host_ended);
+  if (g_str_equal(event->what, "VM died")) bh_gate_open(&environment->vm_died);
+  if (g_str_equal(event->what, "crashed")) bh_gate_open(&environment->crash_noticed);
   g_test_message("%s [%u.%" G_GUINT64_FORMAT "] %s %s %s", event->who, event->process, event->thread, event->what,
                  code, event->detail != NULL ? event->detail : "");
 }
@@ -43,6 +47,8 @@ void environment_close(Environment *environment) {
     g_assert_false(platform_host_runs(g_array_index(environment->hosts, guint32, i)));
   g_array_unref(environment->hosts);
   bh_gate_clear(&environment->host_ended);
+  bh_gate_clear(&environment->crash_noticed);
+  bh_gate_clear(&environment->vm_died);
   remove_tree(environment->folder);
   g_free(environment->folder);
 }

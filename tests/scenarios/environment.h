@@ -14,9 +14,11 @@ typedef struct {
   BhGuest *inner_guest;
   BhProbeGuest guest;
   BhUser user;
-  char *folder;      /* the row's own; gone afterwards */
-  BhGate host_ended; /* a host is no more, and was not released */
-  GArray *hosts;     /* guint32: the processes of the hosts that were started; none may be left */
+  char *folder;         /* the row's own; gone afterwards */
+  BhGate host_ended;    /* a host is no more, and was not released */
+  BhGate vm_died;       /* the session knows that its VM is no more */
+  BhGate crash_noticed; /* a crash was latched, and reported */
+  GArray *hosts;        /* guint32: the processes of the hosts that were started; none may be left */
 } Environment;
 
 /* Opens it; name is "mock" or "win32". */
@@ -40,5 +42,7 @@ void platform_open(Environment *environment);
 void platform_close(Environment *environment);
 /* A host process of that number runs. */
 gboolean platform_host_runs(guint32 pid);
+/* Ends it from outside. */
+void platform_kill_host(guint32 pid);
 /* The file to copy as a plugin, or NULL: the script is the plugin. */
 const char *platform_plugin(const Environment *environment);

@@ -230,7 +230,9 @@ const Row rows[] = {
      .backends = ON_BOTH,
      .plugins = {{ON_ALL_OFFLINE, STARTED REGISTERED
                   "OnVMStopping\n" UNREGISTERED "OnVMStarted flags=0\n" REGISTERED UNREGISTERED "OnVMStopping\n"}},
-     .steps = "distro import New\nvm stop\ndistro unregister New\ndistro import New\ndistro unregister New\n"},
+     .steps = "distro import New root=/etc/default\nvm stop\ndistro export New %FOLDER%/New.tar\ndistro "
+              "unregister New\n"
+              "distro import New root=/etc/default\ndistro unregister New\n"},
 
     {.name = "22-register-and-unregister-fail",
      .backends = ON_BOTH,
@@ -294,6 +296,8 @@ const Row rows[] = {
                   STARTED RACED "OnVMStarted flags=0\n" RACED}},
      .steps = START_STOP "distro start Debian\nvm stop\n"},
 
+    {.name = "35-broken-signature", .backends = ON_WIN32, .elsewhere = "signatures are not checked yet"},
+
     CRASH_ROW("36-access-violation", "null"),
     CRASH_ROW("36-stack-overflow", "overflow"),
     CRASH_ROW("36-abort", "abort"),
@@ -301,6 +305,7 @@ const Row rows[] = {
     CRASH_ROW("36-uncaught-exception", "throw"),
     CRASH_ROW("36-illegal-instruction", "illegal"),
 
+    {.name = "37-fault-on-an-own-thread", .backends = ON_BOTH, .directed = row_37_own_thread},
     {.name = "38-pre-notification-window", .backends = ON_MOCK, .directed = row_38_pre_notification},
     {.name = "39-hook-returns-meanwhile", .backends = ON_BOTH, .directed = row_39_hook_returns},
 
@@ -330,6 +335,16 @@ const Row rows[] = {
 
     {.name = "43-disconnected-is-a-result", .backends = ON_BOTH, .directed = row_43_disconnected_result},
 
+    {.name = "44-service-killed",
+     .backends = ON_WIN32,
+     .elsewhere = "tests/win32: /win32/host/44-killed-service-takes-its-host-along"},
+    {.name = "45-never-asked-to-load",
+     .backends = ON_WIN32,
+     .elsewhere = "tests/win32: /win32/host/45-never-asked-to-load"},
+    {.name = "46-service-stopped-with-live-hosts",
+     .backends = ON_WIN32,
+     .elsewhere = "tests/win32: /win32/link/46-start-and-release"},
+
     {.name = "47-service-stopped-while-a-distribution-runs",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnDistributionStopping\n"
@@ -340,6 +355,11 @@ const Row rows[] = {
                   "load\n" D_STOPPING "execute S_OK: root*\nexecute-in S_OK: inside*\nOnVMStopping\n"
                   "execute S_OK: last*\n"}},
      .steps = START},
+
+    {.name = "48-vm-refused-while-others-wait",
+     .backends = ON_MOCK,
+     .elsewhere = "tests/service: /session-idle/refused-vm-while-others-wait"},
+    {.name = "50-two-sessions-at-once", .backends = ON_BOTH, .directed = row_50_two_sessions},
 
     {.name = "53-hook-returns-a-transport-code",
      .backends = ON_BOTH,
@@ -370,11 +390,34 @@ const Row rows[] = {
                  {ON_LOAD ON_ALL, STARTED "OnVMStopping\n"}},
      .steps = START "expect failure E_FAIL\nexpect text \"*plugin 'OtherPlugin'*\"\n"},
 
+    {.name = "55-vm-dies-idle", .backends = ON_MOCK, .directed = row_55_dies_idle},
+    {.name = "55-vm-dies-at-its-start", .backends = ON_MOCK, .directed = row_55_dies_at_vm_start},
+    {.name = "55-vm-dies-at-a-distro-start", .backends = ON_MOCK, .directed = row_55_dies_at_distro_start},
+
     {.name = "56-distro-start-again",
      .backends = ON_BOTH,
      .plugins = {{ON_LOAD "on OnVMStarted\non OnVMStopping\non OnDistributionStarted\n  return E_FAIL\n",
                   STARTED D_STARTED "return E_FAIL\n" D_STARTED "return E_FAIL\nOnVMStopping\n"}},
      .steps = START EXPECT_DISTRO("E_FAIL") "distro start Debian\n" EXPECT_DISTRO("E_FAIL")},
+
+    {.name = "57-eight-callers-without-pause",
+     .backends = ON_BOTH,
+     .plugins = {{ON_LOAD "on OnVMStarted\n"
+                          "  thread a none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread b none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread c none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread d none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread e none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread f none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread g none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "  thread h none\n    loop-until stop\n      execute /bin/true\n    end\n  end\n"
+                          "on OnVMStopping\n"
+                          "  signal stop\n"
+                          "  join a\n  join b\n  join c\n  join d\n  join e\n  join f\n  join g\n  join h\n",
+                  STARTED LOOPED LOOPED LOOPED LOOPED LOOPED LOOPED LOOPED LOOPED
+                  "OnVMStopping\njoin a S_OK\njoin b S_OK\njoin c S_OK\njoin d S_OK\n"
+                  "join e S_OK\njoin f S_OK\njoin g S_OK\njoin h S_OK\n"}},
+     .steps = START "distro terminate Debian\nvm stop\n"},
 
     {.name = "58-entry-point-never-returns",
      .backends = ON_BOTH,
@@ -403,6 +446,8 @@ const Row rows[] = {
                   "load\nmount ERROR_NOT_FOUND\nexecute ERROR_NOT_FOUND\nerror E_ILLEGAL_METHOD_CALL\n"
                   "OnVMStarted flags=0\n"}},
      .steps = START_STOP},
+
+    {.name = "59-result-on-its-way-to-a-dead-host", .backends = ON_WIN32, .directed = row_59_result_on_its_way},
 };
 
 const guint row_count = G_N_ELEMENTS(rows);

@@ -1,48 +1,11 @@
 /* Runs the rows of shared/SCENARIOS.md on one backend, under one design: test-scenarios mock|win32 pumped|shared. */
+#include "compare.h"
 #include "rows.h"
 
 #include "cli/runner.h"
 #include "core/lock-order.h"
 
 #include <string.h>
-
-/* --- Comparing logs --------------------------------------------------------------------------------------------- */
-
-/* Takes the first line that matches out of lines, if there is one. */
-static gboolean take(GPtrArray *lines, const char *pattern) {
-  for (guint i = 0; i < lines->len; i++) {
-    if (!g_pattern_match_simple(pattern, lines->pdata[i])) continue;
-    g_ptr_array_remove_index(lines, i);
-    return TRUE;
-  }
-  return FALSE;
-}
-
-static void compare_logs(const char *plugin, const char *expected_text, const char *log) {
-  g_auto(GStrv) parts = g_strsplit(expected_text, "%USER%", -1);
-  g_autofree char *with_user = g_strjoinv(g_get_user_name(), parts);
-  g_auto(GStrv) expected = g_strsplit(with_user, "\n", -1);
-  g_auto(GStrv) split = g_strsplit(log, "\n", -1);
-  g_autoptr(GPtrArray) lines = g_ptr_array_new();
-  guint at = 0;
-
-  for (char **line = split; *line != NULL; line++)
-    if (**line != '\0') g_ptr_array_add(lines, g_strchomp(*line));
-  for (char **line = expected; *line != NULL; line++)
-    if (**line == '~' && !take(lines, *line + 1))
-      g_error("%s: no line '%s' in its log:\n%s", plugin, *line + 1, log);
-  for (char **line = expected; *line != NULL; line++) {
-    if (**line == '\0' || **line == '~') continue;
-    if (at >= lines->len) g_error("%s: expected '%s' at the end of its log:\n%s", plugin, *line, log);
-    if (!g_pattern_match_simple(*line, lines->pdata[at]))
-      g_error("%s: expected '%s' where there is '%s' in its log:\n%s", plugin, *line, (char *)lines->pdata[at],
-              log);
-    at++;
-  }
-  if (at < lines->len)
-    g_error("%s: expected nothing after '%s' in its log:\n%s", plugin, at > 0 ? (char *)lines->pdata[at - 1] : "",
-            log);
-}
 
 /* This run's. */
 static const char *backend;
@@ -77,6 +40,11 @@ static BhResult meet(BhProbePoint point, gpointer data) {
   return BH_OK;
 }
 
+/* Whose calls run at once under both designs. */
+static gboolean is_wslc(const Row *row) {
+  return row >= wslc_rows && row < wslc_rows + wslc_row_count;
+}
+
 static const char *const plugin_names[MAX_PLUGINS] = {"TestPlugin", "OtherPlugin", "ThirdPlugin"};
 
 static void run_row(Environment *environment, const Row *row) {
@@ -88,7 +56,9 @@ static void run_row(Environment *environment, const Row *row) {
                                 .load_timeout = load_timeout * 1000};
   BhService *service = bh_service_new(&settings);
   g_autofree char *problem = NULL;
-  g_autoptr(BhScenario) scenario = bh_scenario_parse(row->steps, strlen(row->steps), &problem);
+  g_auto(GStrv) parts = g_strsplit(row->steps, "%FOLDER%", -1);
+  g_autofree char *steps = g_strjoinv(environment->folder, parts);
+  g_autoptr(BhScenario) scenario = bh_scenario_parse(steps, strlen(steps), &problem);
   g_autoptr(GPtrArray) files = g_ptr_array_new_with_free_func(g_free);
   guint32 process = bh_process_number();
   gint64 began = bh_clock_now();
@@ -108,7 +78,7 @@ static void run_row(Environment *environment, const Row *row) {
   }
 
   bh_gate_init(&meeting.all);
-  if (meeting.wanted > 1 && environment->callbacks == &bh_callbacks_shared) {
+  if (meeting.wanted > 1 && (environment->callbacks == &bh_callbacks_shared || is_wslc(row))) {
     environment->guest.before = meet;
     environment->guest.data = &meeting;
   }
@@ -117,7 +87,7 @@ static void run_row(Environment *environment, const Row *row) {
   bh_service_free(service);
   bh_gate_clear(&meeting.all);
   g_assert_true(held);
-  if (environment->callbacks == &bh_callbacks_pumped)
+  if (environment->callbacks == &bh_callbacks_pumped && !is_wslc(row))
     g_assert_cmpint(environment->guest.max_inside, <=, 1); /* one after another */
   else if (row->at_once > 0)
     g_assert_cmpint(environment->guest.max_inside, ==, row->at_once);
@@ -127,7 +97,7 @@ static void run_row(Environment *environment, const Row *row) {
   for (guint i = 0; i < files->len; i++) {
     g_autofree char *log = environment_read_log(files->pdata[i]);
     if (row->plugins[i].log != NULL)
-      compare_logs(plugin_names[i], row->plugins[i].log, log != NULL ? log : "");
+      bh_compare_logs(plugin_names[i], row->plugins[i].log, log != NULL ? log : "");
     else if (!g_str_equal(row->plugins[i].script, SAME_FILE))
       g_assert_null(log);
   }
@@ -137,12 +107,24 @@ static void test_row(gconstpointer data) {
   const Row *row = data;
   Environment environment;
 
+  if (row->elsewhere != NULL) {
+    g_test_skip(row->elsewhere);
+    return;
+  }
   environment_open(&environment, backend, callbacks);
   if (row->directed != NULL)
     row->directed(&environment);
   else
     run_row(&environment, row);
   environment_close(&environment);
+}
+
+static void add_rows(const Row *table, guint count, guint wanted) {
+  for (guint i = 0; i < count; i++) {
+    g_autofree char *path =
+        g_strdup_printf("/scenario/%s/%s/%s/%s", table[i].name, callbacks->name, backend, platform_name());
+    if (table[i].backends & wanted) g_test_add_data_func(path, &table[i], test_row);
+  }
 }
 
 int main(int argc, char **argv) {
@@ -156,10 +138,7 @@ int main(int argc, char **argv) {
   wanted = g_str_equal(backend, "mock") ? ON_MOCK : ON_WIN32;
   bh_lock_order_start(BH_LOCK_ORDER_FATAL);
   bh_sync_add_observer(&observer);
-  for (guint i = 0; i < row_count; i++) {
-    g_autofree char *path =
-        g_strdup_printf("/scenario/%s/%s/%s/%s", rows[i].name, callbacks->name, backend, platform_name());
-    if (rows[i].backends & wanted) g_test_add_data_func(path, &rows[i], test_row);
-  }
+  add_rows(rows, row_count, wanted);
+  add_rows(wslc_rows, wslc_row_count, wanted);
   return g_test_run();
 }

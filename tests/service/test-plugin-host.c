@@ -74,9 +74,10 @@ static guint32 fake_pid(BhLink *link) {
 static const BhBackendClass fake_class = {"fake",    fake_start,   fake_load, fake_notify,
                                           fake_kill, fake_release, fake_pid};
 
-static void unexpected_call(gpointer data, const BhCall *call, BhCallReply *reply) {
+static void unexpected_call(gpointer data, const BhCall *call, BhProcessTable *processes, BhCallReply *reply) {
   (void)data;
   (void)call;
+  (void)processes;
   reply->result = BH_E_FAIL;
 }
 

@@ -254,6 +254,136 @@ static void what_another_thread_holds_is_not_in_the_way(Fixture *fixture, gconst
   bh_gate_clear(&elsewhere.go);
 }
 
+/* --- The other thread: who has the lock that is wanted ------------------------------------------------ */
+
+typedef struct {
+  Fixture *fixture;
+  BhGate waits, has, go; /* each: one pass */
+  guint64 number;
+} Other;
+
+static gpointer have_instance(gpointer data) {
+  Other *other = data;
+
+  other->number = bh_thread_number();
+  bh_sync_note_acquire(&instance_class, &other->fixture->instance, "session.c:31");
+  bh_gate_open(&other->waits);
+  bh_gate_pass(&other->go);
+  bh_sync_note_acquired(&instance_class, &other->fixture->instance);
+  bh_gate_open(&other->has);
+  bh_gate_pass(&other->go);
+  bh_sync_note_release(&instance_class, &other->fixture->instance);
+  return NULL;
+}
+
+static void assert_report_with_other(Fixture *fixture, const char *expected, guint64 other, const char *ending) {
+  g_autofree char *whole = g_strdup_printf("%s; thread %" G_GUINT64_FORMAT " %s", expected, other, ending);
+  assert_report(fixture, whole);
+}
+
+#define IN_THE_WRONG_ORDER \
+  "takes instance (rank 2) at session.c:20 while it holds manager (rank 4) from manager.c:10"
+
+static void who_has_the_lock_is_named_and_from_where(Fixture *fixture, gconstpointer data) {
+  Other other = {.fixture = fixture};
+  BhThread *thread;
+
+  (void)data;
+  bh_gate_init(&other.waits);
+  bh_gate_init(&other.has);
+  bh_gate_init(&other.go);
+  thread = bh_thread_new("other", BH_RANK_INSTANCE, have_instance, &other);
+  bh_gate_pass(&other.waits);
+  bh_mutex_lock_at(&fixture->manager, "manager.c:10");
+  take_instance(fixture, "session.c:20");
+  assert_report(fixture, IN_THE_WRONG_ORDER); /* the other one waits for it too, and does not have it */
+  drop_instance(fixture);
+
+  bh_gate_let_one(&other.go);
+  bh_gate_pass(&other.has);
+  take_instance(fixture, "session.c:20");
+  assert_report_with_other(fixture, IN_THE_WRONG_ORDER, other.number, "has instance from session.c:31");
+  drop_instance(fixture);
+
+  bh_gate_let_one(&other.go);
+  bh_mutex_unlock(&fixture->manager);
+  bh_thread_join(thread);
+  bh_mutex_lock_at(&fixture->manager, "manager.c:10");
+  take_instance(fixture, "session.c:20");
+  assert_report(fixture, IN_THE_WRONG_ORDER); /* it has let it go */
+  drop_instance(fixture);
+  bh_mutex_unlock(&fixture->manager);
+  bh_gate_clear(&other.waits);
+  bh_gate_clear(&other.has);
+  bh_gate_clear(&other.go);
+}
+
+typedef struct {
+  Fixture *fixture;
+  BhCond *never;
+  BhGate waits, has, go;
+  guint64 number;
+} Waiter;
+
+static Waiter *watched;
+
+static void open_when_it_waits(const BhLockClass *lock_class, gconstpointer lock) {
+  (void)lock_class;
+  if (lock == &watched->fixture->manager) bh_gate_open(&watched->waits);
+}
+
+static gpointer wait_with_manager(gpointer data) {
+  Waiter *waiter = data;
+
+  waiter->number = bh_thread_number();
+  bh_mutex_lock_at(&waiter->fixture->manager, "waiter.c:1");
+  bh_cond_wait(waiter->never, &waiter->fixture->manager);
+  bh_gate_open(&waiter->has);
+  bh_gate_pass(&waiter->go);
+  bh_mutex_unlock(&waiter->fixture->manager);
+  return NULL;
+}
+
+/* A leaf is held and manager wanted, told by hand: first while the other thread waits with it, then when it has it again. */
+static void one_who_waits_for_a_condition_does_not_have_its_mutex(Fixture *fixture, gconstpointer data) {
+  static const BhSyncObserver watching = {.wait = open_when_it_waits};
+  static const char expected[] = "takes manager (rank 4) at here.c:2 while it holds queue (rank 6) from here.c:1";
+  BhCond never;
+  Waiter waiter = {.fixture = fixture, .never = &never};
+  BhThread *thread;
+
+  (void)data;
+  bh_cond_init(&never);
+  bh_gate_init(&waiter.waits);
+  bh_gate_init(&waiter.has);
+  bh_gate_init(&waiter.go);
+  watched = &waiter;
+  bh_sync_add_observer(&watching);
+  thread = bh_thread_new("waiter", BH_RANK_MANAGER, wait_with_manager, &waiter);
+  bh_gate_pass(&waiter.waits);
+  bh_mutex_lock(&fixture->manager); /* from here on it does wait */
+  bh_mutex_unlock(&fixture->manager);
+
+  bh_mutex_lock_at(&fixture->queue, "here.c:1");
+  bh_sync_note_acquire(&manager_class, &fixture->manager, "here.c:2");
+  assert_report(fixture, expected);
+  bh_sync_note_release(&manager_class, &fixture->manager);
+  bh_cond_signal(&never);
+  bh_gate_pass(&waiter.has);
+  bh_sync_note_acquire(&manager_class, &fixture->manager, "here.c:2");
+  assert_report_with_other(fixture, expected, waiter.number, "has manager from waiter.c:1");
+  bh_sync_note_release(&manager_class, &fixture->manager);
+  bh_mutex_unlock(&fixture->queue);
+
+  bh_gate_open(&waiter.go);
+  bh_thread_join(thread);
+  bh_sync_remove_observer(&watching);
+  bh_gate_clear(&waiter.waits);
+  bh_gate_clear(&waiter.has);
+  bh_gate_clear(&waiter.go);
+  bh_cond_clear(&never);
+}
+
 /* --- Where a notification leaves ------------------------------------------------------------------------ */
 
 static void nothing_but_one_lock_may_be_held(Fixture *fixture, gconstpointer data) {
@@ -292,6 +422,21 @@ static void a_lower_lock_is_in_the_way_too(Fixture *fixture, gconstpointer data)
   bh_mutex_clear(&table);
 }
 
+/* --- Recursion ------------------------------------------------------------------------------------------ */
+
+/* What was wrong the first time was said then. */
+static void taking_again_what_was_taken_wrongly_is_said_once(Fixture *fixture, gconstpointer data) {
+  (void)data;
+  bh_mutex_lock_at(&fixture->manager, "manager.c:10");
+  take_instance(fixture, "session.c:20");
+  assert_report(fixture, IN_THE_WRONG_ORDER);
+  take_instance(fixture, "session.c:21");
+  assert_no_report(fixture);
+  drop_instance(fixture);
+  drop_instance(fixture);
+  bh_mutex_unlock(&fixture->manager);
+}
+
 /* --- Modes ---------------------------------------------------------------------------------------------- */
 
 static void logging_says_the_first_and_goes_on(Fixture *fixture, gconstpointer data) {
@@ -303,6 +448,15 @@ static void logging_says_the_first_and_goes_on(Fixture *fixture, gconstpointer d
   g_test_assert_expected_messages();
   drop_instance(fixture); /* says nothing: a message that nobody expects would end the test */
   assert_no_report(fixture);
+}
+
+/* This test is part of every build, and those with assertions are ended by a violation. */
+static void the_build_chooses_the_mode(void) {
+#ifdef NDEBUG
+  g_assert_cmpint(bh_lock_order_mode_of_build(), ==, BH_LOCK_ORDER_LOG);
+#else
+  g_assert_cmpint(bh_lock_order_mode_of_build(), ==, BH_LOCK_ORDER_FATAL);
+#endif
 }
 
 #ifdef G_OS_WIN32
@@ -356,9 +510,13 @@ int main(int argc, char **argv) {
   ADD("waiting-for-a-thread-counts-as-taking-its-locks", waiting_for_a_thread_counts_as_taking_its_locks);
   ADD("a-thread-is-held-to-what-it-promised", a_thread_is_held_to_what_it_promised);
   ADD("what-another-thread-holds-is-not-in-the-way", what_another_thread_holds_is_not_in_the_way);
+  ADD("reports/who-has-the-lock", who_has_the_lock_is_named_and_from_where);
+  ADD("reports/not-one-who-waits-for-a-condition", one_who_waits_for_a_condition_does_not_have_its_mutex);
+  ADD("reports/a-wrong-order-once", taking_again_what_was_taken_wrongly_is_said_once);
   ADD("nothing-but-one-lock-may-be-held", nothing_but_one_lock_may_be_held);
   ADD("a-lower-lock-is-in-the-way-too", a_lower_lock_is_in_the_way_too);
   ADD("logging-says-the-first-and-goes-on", logging_says_the_first_and_goes_on);
+  g_test_add_func("/lock-order/the-build-chooses-the-mode", the_build_chooses_the_mode);
   ADD("fatal-ends-the-process", fatal_ends_the_process);
   return g_test_run();
 }

@@ -57,11 +57,30 @@ static void each_step_is_understood(void) {
   } steps[] = {
       {"distro register Debian", BH_STEP_DISTRO_REGISTER, "Debian"},
       {"distro start Debian", BH_STEP_DISTRO_START, "Debian"},
+      {"distro stop Debian", BH_STEP_DISTRO_STOP, "Debian"},
+      {"distro export Debian a.tar", BH_STEP_DISTRO_EXPORT, "Debian|a.tar"},
       {"distro terminate Debian", BH_STEP_DISTRO_TERMINATE, "Debian"},
       {"distro unregister Debian", BH_STEP_DISTRO_UNREGISTER, "Debian"},
       {"vm stop", BH_STEP_VM_STOP, ""},
       {"session open second", BH_STEP_SESSION_OPEN, "second"},
       {"session use main", BH_STEP_SESSION_USE, "main"},
+      {"wslc create build", BH_STEP_WSLC_CREATE, "build"},
+      {"wslc open build", BH_STEP_WSLC_OPEN, "build"},
+      {"wslc use build", BH_STEP_WSLC_USE, "build"},
+      {"wslc close build", BH_STEP_WSLC_CLOSE, "build"},
+      {"wslc terminate build", BH_STEP_WSLC_TERMINATE, "build"},
+      {"wslc run /bin/true", BH_STEP_WSLC_RUN, "/bin/true"},
+      {"wslc run /bin/sh -c \"exit 1\" a=b", BH_STEP_WSLC_RUN, "/bin/sh|-c|exit 1|a=b"},
+      {"wslc idle", BH_STEP_WSLC_IDLE, ""},
+      {"container start web image=alpine", BH_STEP_CONTAINER_START, "web|image=alpine"},
+      {"container start web image=alpine /bin/echo a b", BH_STEP_CONTAINER_START,
+       "web|image=alpine|/bin/echo|a|b"},
+      {"container stop web", BH_STEP_CONTAINER_STOP, "web"},
+      {"image pull alpine", BH_STEP_IMAGE_PULL, "alpine"},
+      {"image import alpine root=/srv", BH_STEP_IMAGE_IMPORT, "alpine|root=/srv"},
+      {"image load alpine", BH_STEP_IMAGE_LOAD, "alpine"},
+      {"image build alpine", BH_STEP_IMAGE_BUILD, "alpine"},
+      {"image delete alpine", BH_STEP_IMAGE_DELETE, "alpine"},
       {"wait 0.5", BH_STEP_WAIT, "0.5"},
   };
 
@@ -101,11 +120,69 @@ static void options_come_after_the_name_in_any_order(void) {
   g_assert_true(bh_step_has(start, 1, "custom-kernel-command-line"));
 }
 
+static void a_wslc_session_has_options(void) {
+  g_autoptr(BhScenario) scenario = parse("wslc create build pid=4294967295 on-demand idle=0.5 persistent");
+  const BhStep *create = step_at(scenario, 0);
+
+  g_assert_cmpstr(bh_step_option(create, 1, "pid"), ==, "4294967295");
+  g_assert_cmpstr(bh_step_option(create, 1, "idle"), ==, "0.5");
+  g_assert_true(bh_step_has(create, 1, "on-demand"));
+  g_assert_true(bh_step_has(create, 1, "persistent"));
+}
+
 static void a_distribution_may_be_called_like_an_option(void) {
   g_autoptr(BhScenario) scenario = parse("distro register wsl1");
 
   g_assert_cmpstr(step_at(scenario, 0)->words[0], ==, "wsl1");
   g_assert_false(bh_step_has(step_at(scenario, 0), 1, "wsl1"));
+}
+
+/* --- At once -------------------------------------------------------------------------------------------- */
+
+static void operations_at_once_are_one_step(void) {
+  g_autoptr(BhScenario) scenario = parse("vm stop\n"
+                                         "at once # both\n"
+                                         "  wslc create a\n"
+                                         "  expect failure E_FAIL\n"
+                                         "  wslc create b\n"
+                                         "  expect text x\n"
+                                         "end\n"
+                                         "vm stop\n"
+                                         "expect failure\n");
+  const BhStep *block = step_at(scenario, 1), *first, *second;
+
+  g_assert_cmpuint(scenario->steps->len, ==, 3);
+  g_assert_null(step_at(scenario, 0)->together);
+  g_assert_cmpint(block->kind, ==, BH_STEP_AT_ONCE);
+  g_assert_cmpstr(block->text, ==, "at once");
+  g_assert_cmpuint(block->together->len, ==, 2);
+  first = block->together->pdata[0];
+  second = block->together->pdata[1];
+  g_assert_cmpstr(first->text, ==, "wslc create a");
+  g_assert_cmpuint(first->line, ==, 3);
+  g_assert_true(first->fails && first->code == BH_E_FAIL);
+  g_assert_cmpstr(second->words[0], ==, "b");
+  g_assert_cmpuint(second->patterns->len, ==, 1);
+  g_assert_true(step_at(scenario, 2)->fails);
+}
+
+static void at_once_is_refused_where_it_makes_no_sense(void) {
+  g_autoptr(GString) many = g_string_new("at once\n");
+
+  assert_refused("vm stop\n  at once\nvm stop\n", "2:3: this 'at once' has no 'end'");
+  assert_refused("vm stop\nend\n", "2:1: there is no 'at once' that could end here");
+  assert_refused("at once\nend\n", "2:1: there is nothing to do at once");
+  assert_refused("at once\n  at once\n", "2:3: 'at once' cannot stand in 'at once'");
+  assert_refused("at once\nwait 1\n", "2:1: 'wait' cannot stand in 'at once'");
+  assert_refused("at once\nsession use a\n", "2:1: 'session use' cannot stand in 'at once'");
+  assert_refused("at once\nwslc close a\n", "2:1: 'wslc close' cannot stand in 'at once'");
+  assert_refused("at once\ndistro register a\n", "2:1: 'distro register' cannot stand in 'at once'");
+  assert_refused("vm stop\nat once\nexpect success\n", "3:1: there is no operation before this 'expect'");
+  assert_refused("at once\nvm stop\nend\nexpect success\n",
+                 "4:1: what is expected of operations at once stands before their 'end'");
+  assert_refused("at twice\n", "1:4: 'twice' cannot follow 'at'; known are 'once'");
+  for (guint i = 0; i < BH_SCENARIO_MAX_TOGETHER + 1; i++) g_string_append(many, "vm stop\n");
+  assert_refused(many->str, "18:1: no more than 16 operations can be done at once");
 }
 
 /* --- Words and lines ------------------------------------------------------------------------------------ */
@@ -233,21 +310,30 @@ static void an_expected_code_must_be_one(void) {
 
 /* --- Errors --------------------------------------------------------------------------------------------- */
 
+#define FIRST_WORDS "'distro', 'vm', 'session', 'wslc', 'container', 'image', 'wait', 'at', 'end', 'expect'"
+
 static void an_unknown_step_is_refused_where_it_begins(void) {
-  assert_refused("vm stop\n\n  reboot now\n",
-                 "3:3: there is no step 'reboot'; steps begin with 'distro', 'vm', 'session', 'wait', 'expect'");
-  assert_refused("Vm stop",
-                 "1:1: there is no step 'Vm'; steps begin with 'distro', 'vm', 'session', 'wait', 'expect'");
+  assert_refused("vm stop\n\n  reboot now\n", "3:3: there is no step 'reboot'; steps begin with " FIRST_WORDS);
+  assert_refused("Vm stop", "1:1: there is no step 'Vm'; steps begin with " FIRST_WORDS);
   assert_refused("vm  explode", "1:5: 'explode' cannot follow 'vm'; known are 'stop'");
-  assert_refused("\tdistro begin x",
-                 "1:9: 'begin' cannot follow 'distro'; known are 'register', 'import', 'start', 'terminate', "
-                 "'unregister'");
+  assert_refused(
+      "\tdistro begin x",
+      "1:9: 'begin' cannot follow 'distro'; known are 'register', 'import', 'start', 'stop', 'terminate', "
+      "'export', 'unregister'");
+  assert_refused("wslc web\n", "1:6: 'web' cannot follow 'wslc'; known are 'create', 'open', 'use', 'close', "
+                               "'terminate', 'run', 'idle'");
+  assert_refused("image",
+                 "1:1: 'image' is not a whole step; it goes on with 'pull', 'import', 'load', 'build', 'delete'");
   assert_refused(" session", "1:2: 'session' is not a whole step; it goes on with 'open', 'use'");
 }
 
 static void too_few_words_are_refused(void) {
   assert_refused("  distro terminate", "1:3: 'distro terminate' needs more: distro terminate NAME");
   assert_refused("wait", "1:1: 'wait' needs more: wait SECONDS");
+  assert_refused("wslc run", "1:1: 'wslc run' needs more: wslc run PATH [ARGUMENT...]");
+  assert_refused("container start web",
+                 "1:1: 'container start' needs more: container start NAME image=IMAGE [PATH ARGUMENT...]");
+  assert_refused("distro export Debian", "1:1: 'distro export' needs more: distro export NAME FILE");
   assert_refused("wait # 5", "1:1: 'wait' needs more: wait SECONDS");
   assert_refused("vm stop\nexpect text", "2:1: 'expect text' needs more: expect text PATTERN");
 }
@@ -260,6 +346,12 @@ static void too_many_words_are_refused_where_they_begin(void) {
   assert_refused("distro start D custom-kernel=1",
                  "1:16: 'distro start' takes no 'custom-kernel=1'; it is: "
                  "distro start NAME [custom-kernel] [custom-kernel-command-line]");
+  assert_refused("wslc idle now", "1:11: 'wslc idle' takes no 'now'; it is: wslc idle");
+  assert_refused("wslc create a idle",
+                 "1:15: 'wslc create' takes no 'idle'; it is: wslc create NAME [persistent] [on-demand] "
+                 "[idle=SECONDS] [pid=NUMBER]");
+  assert_refused("image pull a b", "1:14: 'image pull' takes no 'b'; it is: image pull NAME [root=FOLDER]");
+  assert_refused("end now", "1:5: 'end' takes no 'now'; it is: end");
   assert_refused("wait 1 2", "1:8: 'wait' takes no '2'; it is: wait SECONDS");
   assert_refused("vm stop\nexpect text a b", "2:15: 'expect text' takes no 'b'; it is: expect text PATTERN");
 }
@@ -273,6 +365,12 @@ static void an_option_without_its_value_is_none(void) {
 
 static void a_wrong_value_is_refused_where_it_is(void) {
   assert_refused("distro register D wsl1 id=12345", "1:24: '12345' is not a GUID");
+  assert_refused("container start web alpine", "1:21: here must be image=IMAGE, not 'alpine'");
+  assert_refused("container start web image= /bin/true", "1:21: here must be image=IMAGE, not 'image='");
+  assert_refused("wslc create a pid=-1", "1:15: '-1' is not a process's number");
+  assert_refused("wslc create a pid=4294967296", "1:15: '4294967296' is not a process's number");
+  assert_refused("wslc create a on-demand idle=x", "1:25: 'x' is not a number of seconds, 0 to 3600");
+  assert_refused("wslc create a persistent idle=1", "1:26: only a VM that is on-demand can have an 'idle=1'");
   assert_refused("wait soon", "1:6: 'soon' is not a number of seconds, 0 to 3600");
   assert_refused("wait   -1", "1:8: '-1' is not a number of seconds, 0 to 3600");
   assert_refused("wait 3601", "1:6: '3601' is not a number of seconds, 0 to 3600");
@@ -311,6 +409,14 @@ static void the_usage_names_every_step(void) {
                                       "vm stop",
                                       "session open NAME",
                                       "session use NAME",
+                                      "wslc create NAME [persistent] [on-demand] [idle=SECONDS] [pid=NUMBER]",
+                                      "wslc run PATH [ARGUMENT...]",
+                                      "container start NAME image=IMAGE [PATH ARGUMENT...]",
+                                      "image pull NAME [root=FOLDER]",
+                                      "distro stop NAME",
+                                      "distro export NAME FILE",
+                                      "at once",
+                                      "end",
                                       "wait SECONDS",
                                       "expect success",
                                       "expect failure [CODE]",
@@ -327,6 +433,9 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   g_test_add_func("/scenario/each-step-is-understood", each_step_is_understood);
   g_test_add_func("/scenario/options-come-after-the-name-in-any-order", options_come_after_the_name_in_any_order);
+  g_test_add_func("/scenario/a-wslc-session-has-options", a_wslc_session_has_options);
+  g_test_add_func("/scenario/operations-at-once-are-one-step", operations_at_once_are_one_step);
+  g_test_add_func("/scenario/refuses/at-once-where-it-makes-no-sense", at_once_is_refused_where_it_makes_no_sense);
   g_test_add_func("/scenario/a-distribution-may-be-called-like-an-option",
                   a_distribution_may_be_called_like_an_option);
   g_test_add_func("/scenario/quotes-keep-blanks-and-marks", quotes_keep_blanks_and_marks);

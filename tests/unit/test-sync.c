@@ -115,6 +115,11 @@ static void on_acquire(const BhLockClass *class, gconstpointer lock, const char 
   note("acquire", class->name);
 }
 
+static void on_acquired(const BhLockClass *class, gconstpointer lock) {
+  g_assert_nonnull(lock);
+  note("acquired", class->name);
+}
+
 static void on_release(const BhLockClass *class, gconstpointer lock) {
   g_assert_nonnull(lock);
   note("release", class->name);
@@ -135,6 +140,7 @@ static gboolean not_that_one(const char *name) {
 }
 
 static const BhSyncObserver everything = {.acquire = on_acquire,
+                                          .acquired = on_acquired,
                                           .release = on_release,
                                           .wait = on_wait,
                                           .join = on_join,
@@ -145,6 +151,7 @@ static gpointer nothing(gpointer data) {
 }
 
 static void an_observer_sees_it_all(void) {
+  static BhMutex unseen; /* an observer's own */
   BhMutex lock;
   BhCond never;
   int here;
@@ -157,16 +164,19 @@ static void an_observer_sees_it_all(void) {
   bh_mutex_lock(&lock);
   bh_cond_wait_until(&never, &lock, 0);
   bh_mutex_unlock(&lock);
+  bh_mutex_lock(&unseen);
+  bh_mutex_unlock(&unseen);
   bh_thread_join(bh_thread_new("joined", BH_RANK_LEAF, nothing, NULL));
   bh_sync_note_acquire(&lock_class, &here, "here");
+  bh_sync_note_acquired(&lock_class, &here);
   bh_sync_note_release(&lock_class, &here);
   g_assert_null(bh_thread_new("refused", BH_RANK_LEAF, nothing, NULL));
   bh_sync_remove_observer(&everything);
   bh_mutex_lock(&lock); /* seen by nobody */
   bh_mutex_unlock(&lock);
   g_assert_cmpstr(seen->str, ==,
-                  "acquire test lock; wait test lock; release test lock; join joined; acquire test lock; "
-                  "release test lock; ");
+                  "acquire test lock; acquired test lock; wait test lock; acquired test lock; release test lock; "
+                  "join joined; acquire test lock; acquired test lock; release test lock; ");
   bh_cond_clear(&never);
   bh_mutex_clear(&lock);
   g_string_free(seen, TRUE);

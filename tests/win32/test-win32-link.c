@@ -245,7 +245,7 @@ int main(int argc, char **argv) {
                                          "thread-sta",  "oversize", "null-arguments", "a-process"};
 
   fixture_init(&argc, &argv);
-  g_test_add_func("/win32/link/start-and-release", test_start_and_release);
+  g_test_add_func("/win32/link/46-start-and-release", test_start_and_release);
   g_test_add_func("/win32/link/53-result-is-data", test_result_is_data);
   g_test_add_func("/win32/link/record-arrives-whole", test_record_arrives_whole);
   g_test_add_func("/win32/link/container-record", test_container_record);

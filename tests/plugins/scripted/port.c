@@ -5,6 +5,7 @@
 
 #include <objbase.h>
 #include <stdlib.h>
+#include <string.h>
 
 static wchar_t *wide(const char *text) {
   return text != NULL ? (wchar_t *)g_utf8_to_utf16(text, -1, NULL, NULL, NULL) : NULL;
@@ -41,10 +42,76 @@ static void execute_in(const BhCall *call, BhCallReply *reply) {
   take_socket(reply, socket);
 }
 
+static void container_mount_folder(const BhCall *call, BhCallReply *reply) {
+  g_autofree wchar_t *host_path = wide(call->host_path);
+
+  reply->result = plugin_api->WSLCMountFolder(call->session, host_path, call->linux_path, call->read_only);
+}
+
+static void container_unmount_folder(const BhCall *call, BhCallReply *reply) {
+  reply->result = plugin_api->WSLCUnmountFolder(call->session, call->linux_path);
+}
+
+static void create_process(const BhCall *call, BhCallReply *reply) {
+  WSLCProcessHandle process = NULL;
+  int error = 0;
+
+  reply->result = plugin_api->WSLCCreateProcess(call->session, call->path, (LPCSTR *)call->arguments,
+                                                (LPCSTR *)call->environment, &process, &error);
+  reply->process = (guint64)(guintptr)process;
+  reply->number = (guint32)error;
+}
+
+static void close_handle(gintptr handle) {
+  CloseHandle((HANDLE)handle);
+}
+
+/* A handle as the reply's resource. The calls leave NULL where they fail. */
+static void take_handle(BhCallReply *reply, HANDLE handle) {
+  if (handle != NULL) reply->resource = (BhResource){(gintptr)handle, close_handle};
+}
+
+static WSLCProcessHandle process_of(const BhCall *call) {
+  return (WSLCProcessHandle)(guintptr)call->process;
+}
+
+static void get_fd(const BhCall *call, BhCallReply *reply) {
+  HANDLE handle = NULL;
+
+  reply->result = plugin_api->WSLCProcessGetFd(process_of(call), (enum WSLCProcessFd)call->fd, &handle);
+  take_handle(reply, handle);
+}
+
+static void get_exit_event(const BhCall *call, BhCallReply *reply) {
+  HANDLE handle = NULL;
+
+  reply->result = plugin_api->WSLCProcessGetExitEvent(process_of(call), &handle);
+  take_handle(reply, handle);
+}
+
+static void get_exit_code(const BhCall *call, BhCallReply *reply) {
+  int code = 0;
+
+  reply->result = plugin_api->WSLCProcessGetExitCode(process_of(call), &code);
+  reply->number = (guint32)code;
+}
+
+static void release_process(const BhCall *call, BhCallReply *reply) {
+  plugin_api->WSLCReleaseProcess(process_of(call));
+  reply->result = BH_OK;
+}
+
 static void (*const calls[BH_API_COUNT])(const BhCall *call, BhCallReply *reply) = {
     [BH_API_MOUNT_FOLDER] = mount_folder,
     [BH_API_EXECUTE_BINARY] = execute,
     [BH_API_EXECUTE_BINARY_IN_DISTRIBUTION] = execute_in,
+    [BH_API_CONTAINER_MOUNT_FOLDER] = container_mount_folder,
+    [BH_API_CONTAINER_UNMOUNT_FOLDER] = container_unmount_folder,
+    [BH_API_CONTAINER_CREATE_PROCESS] = create_process,
+    [BH_API_PROCESS_GET_FD] = get_fd,
+    [BH_API_PROCESS_GET_EXIT_EVENT] = get_exit_event,
+    [BH_API_PROCESS_GET_EXIT_CODE] = get_exit_code,
+    [BH_API_PROCESS_RELEASE] = release_process,
 };
 
 static BhResult port_call(gpointer host, const BhCall *call, BhCallReply *reply) {
@@ -68,14 +135,55 @@ static void port_log(gpointer host, const char *line) {
   if (plugin_log != NULL) bh_script_log_append(plugin_log, line);
 }
 
+/* One overlapped ReadFile or WriteFile, waited for. What the API gives as a HANDLE must take them. FALSE: it failed,
+ * or nothing is to come any more. */
+static gboolean transfer(HANDLE handle, gboolean write, char *bytes, DWORD size, DWORD *done) {
+  OVERLAPPED overlapped = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+  gboolean begun, ended;
+
+  if (overlapped.hEvent == NULL) return FALSE;
+  begun =
+      write ? WriteFile(handle, bytes, size, NULL, &overlapped) : ReadFile(handle, bytes, size, NULL, &overlapped);
+  ended = (begun || GetLastError() == ERROR_IO_PENDING) && GetOverlappedResult(handle, &overlapped, done, TRUE);
+  CloseHandle(overlapped.hEvent);
+  return ended && *done > 0;
+}
+
+/* As much as fits; the rest is read and forgotten, so that the process can write it. */
+static char *read_handle(HANDLE handle, gsize limit) {
+  g_autoptr(GString) all = g_string_new(NULL);
+  char some[4096];
+  DWORD got = 0;
+
+  while (transfer(handle, FALSE, some, sizeof some, &got))
+    g_string_append_len(all, some, (gssize)MIN((gsize)got, limit - all->len));
+  return g_strdup(all->str);
+}
+
 static char *port_read_all(gpointer host, BhResource *socket, gsize limit) {
   char *text = NULL;
   gsize length;
 
   (void)host;
+  if (socket->close == close_handle) return read_handle((HANDLE)socket->value, limit);
   bh_socket_end_writing(socket->value);
   bh_socket_read_to_end(socket->value, limit, &text, &length);
   return text;
+}
+
+static gboolean port_write_all(gpointer host, BhResource *socket, const char *text) {
+  gsize left = strlen(text);
+  DWORD done = 0;
+
+  (void)host;
+  for (; left > 0; text += done, left -= done)
+    if (!transfer((HANDLE)socket->value, TRUE, (char *)text, (DWORD)MIN(left, 65536), &done)) return FALSE;
+  return TRUE;
+}
+
+static gboolean port_wait(gpointer host, BhResource *event) {
+  (void)host;
+  return WaitForSingleObject((HANDLE)event->value, INFINITE) == WAIT_OBJECT_0;
 }
 
 static char *port_user_name(gpointer host, const BhNotification *notification) {
@@ -160,6 +268,8 @@ const BhScriptPort plugin_port = {
     .plugin_error = port_plugin_error,
     .log = port_log,
     .read_all = port_read_all,
+    .write_all = port_write_all,
+    .wait = port_wait,
     .user_name = port_user_name,
     .spawn = port_spawn,
     .join = port_join,

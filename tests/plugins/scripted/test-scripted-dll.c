@@ -2,7 +2,7 @@
  * What kills its process is run in a copy of this program. */
 #include "backend-win32/WslPluginApi.h"
 
-#include "core/result.h"
+#include "core/sync.h"
 #include "guest/socket.h"
 
 #include <glib/gstdio.h>
@@ -53,13 +53,118 @@ static HRESULT plugin_error(LPCWSTR message) {
   return message == NULL ? E_INVALIDARG : wcscmp(message, L"No \u00e4") == 0 ? S_OK : E_FAIL;
 }
 
+/* ---- Its WSLC side: one process at a time, which adds what it is given to what it was started with ------- */
+
+static struct {
+  BhResource streams[3]; /* the process's ends */
+  BhResource ends[3];    /* the plugin's, until they are handed out */
+  HANDLE ended;
+  guint releases;
+} process;
+
+#define HANDLE_OF_PROCESS ((WSLCProcessHandle)0x123456789abcdef0ull)
+
+static HRESULT container_mount_folder(WSLCSessionId session, LPCWSTR windows_path, LPCSTR mountpoint,
+                                      BOOL read_only) {
+  if (windows_path == NULL || mountpoint == NULL) return E_POINTER;
+  if (session != 3) return BH_E_NOT_FOUND;
+  return !read_only && wcscmp(windows_path, L"C:\\\u00e4") == 0 && strcmp(mountpoint, "/mnt/\xc3\xa4") == 0
+             ? S_OK
+             : E_FAIL;
+}
+
+static HRESULT container_unmount_folder(WSLCSessionId session, LPCSTR mountpoint) {
+  if (mountpoint == NULL) return E_POINTER;
+  return session == 3 && strcmp(mountpoint, "/mnt") == 0 ? S_OK : E_FAIL;
+}
+
+static void say(guint stream, LPCSTR *strings) {
+  for (guint i = 0; strings != NULL && strings[i] != NULL; i++) {
+    bh_socket_write_all(process.streams[stream].value, strings[i], strlen(strings[i]));
+    bh_socket_write_all(process.streams[stream].value, "\n", 1);
+  }
+}
+
+/* Prints its arguments, and its environment to stderr. */
+static HRESULT container_create_process(WSLCSessionId session, LPCSTR executable, LPCSTR *arguments, LPCSTR *env,
+                                        WSLCProcessHandle *handle, int *error) {
+  *handle = NULL;
+  *error = 0;
+  if (executable == NULL) return E_POINTER;
+  if (session != 3) return BH_E_NOT_FOUND;
+  if (strcmp(executable, "missing") == 0) {
+    *error = 2;
+    return E_FAIL;
+  }
+  for (guint i = 0; i < 3; i++) g_assert_cmpint(bh_socket_pair(&process.streams[i], &process.ends[i]), ==, BH_OK);
+  say(1, arguments);
+  say(2, env);
+  bh_resource_clear(&process.streams[2]);
+  process.ended = CreateEventW(NULL, TRUE, FALSE, NULL);
+  *handle = HANDLE_OF_PROCESS;
+  return S_OK;
+}
+
+static HRESULT process_get_fd(WSLCProcessHandle handle, enum WSLCProcessFd fd, HANDLE *end) {
+  *end = NULL;
+  if (handle != HANDLE_OF_PROCESS || (guint)fd > 2) return E_INVALIDARG;
+  if (process.ends[fd].close == NULL) return BH_E_NOT_VALID_STATE;
+  *end = (HANDLE)process.ends[fd].value; /* the plugin's, for CloseHandle */
+  process.ends[fd].close = NULL;
+  return S_OK;
+}
+
+/* To the end of its input, which it prints; then it ends. */
+static gpointer finish(gpointer data) {
+  char *input;
+  gsize length;
+
+  (void)data;
+  bh_socket_read_to_end(process.streams[0].value, 1024 * 1024, &input, &length);
+  bh_socket_write_all(process.streams[1].value, input, length);
+  g_free(input);
+  bh_resource_clear(&process.streams[0]);
+  bh_resource_clear(&process.streams[1]);
+  SetEvent(process.ended);
+  return NULL;
+}
+
+static HRESULT process_get_exit_event(WSLCProcessHandle handle, HANDLE *event) {
+  *event = NULL;
+  if (handle != HANDLE_OF_PROCESS) return E_INVALIDARG;
+  g_assert_true(
+      DuplicateHandle(GetCurrentProcess(), process.ended, GetCurrentProcess(), event, SYNCHRONIZE, FALSE, 0));
+  return S_OK;
+}
+
+static HRESULT process_get_exit_code(WSLCProcessHandle handle, int *code) {
+  *code = -1;
+  if (handle != HANDLE_OF_PROCESS) return E_INVALIDARG;
+  if (WaitForSingleObject(process.ended, 0) != WAIT_OBJECT_0) return BH_E_NOT_VALID_STATE;
+  *code = -12;
+  return S_OK;
+}
+
+static void release_process(WSLCProcessHandle handle) {
+  if (handle == HANDLE_OF_PROCESS) process.releases++;
+}
+
 static const struct WSLPluginAPIV1 api = {
     .Version = {2, 9, 5},
     .MountFolder = mount_folder,
     .ExecuteBinary = execute,
     .PluginError = plugin_error,
     .ExecuteBinaryInDistribution = execute_in,
+    .WSLCMountFolder = container_mount_folder,
+    .WSLCUnmountFolder = container_unmount_folder,
+    .WSLCCreateProcess = container_create_process,
+    .WSLCProcessGetFd = process_get_fd,
+    .WSLCProcessGetExitEvent = process_get_exit_event,
+    .WSLCProcessGetExitCode = process_get_exit_code,
+    .WSLCReleaseProcess = release_process,
 };
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 /* ---- A plugin ------------------------------------------------------------------------------------------ */
 
@@ -149,7 +254,8 @@ static void given_a_script_when_the_dll_is_driven_then_its_log_says_so(void) {
   g_assert_cmphex((guint)plugin.hooks.OnVMStarted(&session, &settings), ==, 0x80010108u);
   g_assert_cmphex((guint)plugin.hooks.OnDistributionStarted(&session, &distribution), ==, S_OK);
   g_assert_cmphex((guint)plugin.hooks.OnVMStopping(&session), ==, S_OK);
-  g_assert_cmphex((guint)plugin.hooks.ContainerStarted(&container, "{}"), ==, S_OK);
+  g_assert_cmphex((guint)plugin.hooks.ContainerStarted(&container, "{\"Name\":\"web\",\"Id\":\"" ID "\"}"), ==,
+                  S_OK);
   CloseHandle(session.UserToken);
   log = g_strdup_printf(
       "attach\nin DllMain\nload\n2.9.5\n"
@@ -160,9 +266,52 @@ static void given_a_script_when_the_dll_is_driven_then_its_log_says_so(void) {
       "pidns=4026531836 family=- flavor=- version=12\n"
       "execute-in S_OK\nexecute-in WSL_E_DISTRO_NOT_RUNNING\n"
       "OnVMStopping\nawait go S_OK\nexecute S_OK: /bin/echo\\nlate\njoin t S_OK\nset -\n"
-      "ContainerStarted name=dev application=8 document={}\n",
+      "ContainerStarted container=web\n",
       g_get_user_name());
   plugin_end(&plugin, log);
+}
+
+static void given_a_wslc_session_when_the_dll_is_driven_then_its_log_says_so(void) {
+  struct WSLCSessionInformation session = {
+      .SessionId = 3, .DisplayName = L"d\u00e9v", .ApplicationPid = 8, .UserToken = own_token()};
+  BhThread *finishing;
+  Plugin plugin;
+
+  plugin_place(
+      &plugin,
+      "on OnSessionCreated\n  wslc-mount C:\\ä /mnt/ä rw\n  wslc-mount null /mnt rw\n  wslc-mount C:\\ä null rw\n"
+      "  wslc-unmount /mnt\n  wslc-unmount null\n  process q missing\n  process-code q\n"
+      "  env A=1\n  env \"B=two words\"\n  process p /bin/cat a \"b c\"\n  process-code p\n"
+      "on WslcVmStarted\n  process-fd p 999\n  process-read p stderr\n  process-fd p 2\n"
+      "  process-write p to the end\n  process-wait p\n  process-read p stdout\n  process-code p\n"
+      "  process-write p again\n  process-wait bogus\n  process-code null\n"
+      "on WslcVmStopping\n  process-release null\n  process-release bogus\n  process-release p\n"
+      "on ContainerStarted\non ContainerStopping\non OnSessionStopping\n");
+  g_assert_cmphex((guint)plugin_load(&plugin), ==, S_OK);
+  g_assert_cmphex((guint)plugin.hooks.OnSessionCreated(&session), ==, S_OK);
+  finishing = bh_thread_new("process", BH_RANK_LEAF, finish, NULL);
+  g_assert_cmphex((guint)plugin.hooks.WslcVmStarted(&session), ==, S_OK);
+  bh_thread_join(finishing);
+  g_assert_cmphex((guint)plugin.hooks.ContainerStarted(&session, "{\"Id\":\"" ID "\",\"Name\":\"/web\"}"), ==,
+                  S_OK);
+  g_assert_cmphex((guint)plugin.hooks.ContainerStopping(&session, ID), ==, S_OK);
+  g_assert_cmphex((guint)plugin.hooks.WslcVmStopping(&session), ==, S_OK);
+  CloseHandle(session.UserToken);
+  session.UserToken = NULL;
+  g_assert_cmphex((guint)plugin.hooks.OnSessionStopping(&session), ==, S_OK);
+  g_assert_cmpuint(process.releases, ==, 1);
+  CloseHandle(process.ended);
+  plugin_end(&plugin,
+             "OnSessionCreated name=dév pid=8 token=set sid=-\nwslc-mount S_OK\nwslc-mount E_POINTER\nwslc-mount "
+             "E_POINTER\n"
+             "wslc-unmount S_OK\nwslc-unmount E_POINTER\nprocess q E_FAIL errno=2\nprocess-code q E_INVALIDARG\n"
+             "process p S_OK\nprocess-code p E_NOT_VALID_STATE\n"
+             "WslcVmStarted name=dév\nprocess-fd p E_INVALIDARG\nprocess-read p stderr: A=1\\nB=two words\n"
+             "process-fd p E_NOT_VALID_STATE\nprocess-write p S_OK\nprocess-wait p S_OK\n"
+             "process-read p stdout: /bin/cat\\na\\nb c\\nto the end\nprocess-code p S_OK -12\n"
+             "process-write p E_NOT_VALID_STATE\nprocess-wait bogus E_INVALIDARG\nprocess-code null E_INVALIDARG\n"
+             "ContainerStarted container=web\nContainerStopping container=web\nWslcVmStopping name=dév\n"
+             "OnSessionStopping name=dév\n");
 }
 
 static void given_no_script_when_loaded_then_the_entry_point_says_so(void) {
@@ -239,6 +388,7 @@ int main(int argc, char **argv) {
   program = argv[0];
   dll = argv[1];
   g_test_add_func("/scripted-dll/log", given_a_script_when_the_dll_is_driven_then_its_log_says_so);
+  g_test_add_func("/scripted-dll/wslc", given_a_wslc_session_when_the_dll_is_driven_then_its_log_says_so);
   g_test_add_func("/scripted-dll/no-script", given_no_script_when_loaded_then_the_entry_point_says_so);
   g_test_add_func("/scripted-dll/mistake", given_a_mistake_when_loaded_then_the_log_names_its_place);
   for (guint i = 0; i < G_N_ELEMENTS(kinds); i++) {

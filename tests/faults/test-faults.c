@@ -1,0 +1,267 @@
+/* Whole scenarios with one step failing: each thread that is begun, each step of the backend's and of the guest's, in
+ * turn, with each result that it may have. Whatever fails, the invariants hold:
+ *
+ *   an operation succeeds, or fails with a code and a text
+ *   nothing hangs (or the test does), and nothing is left: VMs, processes, resources, hosts
+ *   what a plugin asks for runs as often as it was told that it ran
+ *   afterwards the service goes on: it works, or says from the latch why not
+ *
+ * Memory is not among the steps: GLib ends the process where there is none, and nothing here allocates what may fail. */
+#include "backend-mock/mock.h"
+#include "core/lock-order.h"
+#include "core/service.h"
+#include "tests/common/fake-guest.h"
+
+typedef enum {
+  FAULT_NONE,
+  FAULT_THREAD,
+  FAULT_START,
+  FAULT_LOAD,
+  FAULT_NOTIFY,
+  FAULT_GUEST,
+} FaultKind;
+
+typedef struct {
+  FaultKind kind;
+  guint nth; /* from 1 */
+  BhResult result;
+} Fault;
+
+static struct {
+  const BhCallbacks *callbacks;
+  BhFakeGuest guest;
+  BhBackend *backend;
+  BhService *service;
+  Fault fault;
+  gint threads, guest_steps, hooks; /* atomic: steps so far */
+  gint executions, answered;        /* atomic: of a VM session's, that ran, and of which the plugin was told so */
+} world;
+
+static const BhUser user = {.token = 1};
+static const BhVmSettings vm_settings;
+static const BhDistribution debian = {.id = {{1}}, .name = (char *)"Debian"};
+
+/* --- Where steps fail -------------------------------------------------------------------------------------------- */
+
+static gboolean may_start_thread(const char *name) {
+  gboolean fails;
+
+  (void)name;
+  fails = (guint)g_atomic_int_add(&world.threads, 1) + 1 == world.fault.nth && world.fault.kind == FAULT_THREAD;
+  return !fails;
+}
+
+static BhResult before_guest(BhFakeStep step, gpointer data) {
+  gboolean fails;
+
+  (void)data;
+  if (step == BH_FAKE_VM_DESTROY) return BH_OK; /* has no result */
+  fails = (guint)g_atomic_int_add(&world.guest_steps, 1) + 1 == world.fault.nth && world.fault.kind == FAULT_GUEST;
+  if (step == BH_FAKE_EXECUTE && !fails) g_atomic_int_inc(&world.executions);
+  return fails ? world.fault.result : BH_OK;
+}
+
+/* Every hook asks for something, on its own thread. */
+static BhResult on_hook(BhMockHost *host, const BhNotification *notification, gpointer data) {
+  gboolean containers = bh_hooks[notification->hook].kind == BH_SESSION_CONTAINER;
+  g_auto(BhCallReply) reply = {0};
+  BhCall call = {.api = containers ? BH_API_CONTAINER_CREATE_PROCESS : BH_API_EXECUTE_BINARY,
+                 .session = notification->session,
+                 .path = (char *)"/bin/true"};
+
+  (void)data;
+  g_atomic_int_inc(&world.hooks);
+  if (BH_SUCCEEDED(bh_mock_host_call(host, &call, &reply)) && !containers) g_atomic_int_inc(&world.answered);
+  return BH_OK;
+}
+
+/* --- Scenarios --------------------------------------------------------------------------------------------------- */
+
+/* An operation that may fail: then it says so. */
+#define TRY(operation) \
+  G_STMT_START { \
+    g_autoptr(BhError) error = NULL; \
+    BhResult result = (operation); \
+    g_assert_cmpint(BH_FAILED(result), ==, error != NULL); \
+    if (error != NULL) { \
+      g_autofree char *text = bh_error_text(error); \
+      g_assert_cmpint(error->code, ==, result); \
+      g_assert_true(g_pattern_match_simple("?*\nError code: Wsl/Service/*", text)); \
+    } \
+  } \
+  G_STMT_END
+
+static void vm_scenario(void) {
+  BhSession *session = bh_service_open_session(world.service, &user);
+  BhDistribution other = {.id = {{2}}, .name = (char *)"Other"};
+
+  TRY(bh_session_register(session, &debian, &error));
+  TRY(bh_session_start(session, &debian.id, &vm_settings, &error));
+  TRY(bh_session_import(session, &other, &vm_settings, &error));
+  TRY(bh_session_start(session, &other.id, &vm_settings, &error));
+  TRY(bh_session_terminate(session, &debian.id, &error));
+  bh_session_stop_vm(session);
+  TRY(bh_session_start(session, &debian.id, &vm_settings, &error));
+  TRY(bh_session_export(session, &debian.id, "x.tar", &error));
+  TRY(bh_session_unregister(session, &other.id, &error));
+  bh_service_close_session(world.service, session);
+  bh_session_unref(session);
+}
+
+static void nothing(BhProcess *process, BhResource streams[BH_STREAM_COUNT], gpointer data) {
+  (void)process, (void)streams, (void)data;
+}
+
+static void container_scenario(gboolean on_demand) {
+  BhContainerSettings settings = {.name = "one", .user = &user, .on_demand = on_demand};
+  BhContainerSpec spec = {.name = "web", .image = "alpine", .program = {.path = "/bin/sleep"}};
+  BhProgram program = {.path = "/bin/true"};
+  BhContainerSession *session;
+  gint32 linux_error;
+
+  TRY(bh_service_create_container_session(world.service, &settings, &session, &error));
+  if (session == NULL) return;
+  TRY(bh_container_session_create_image(session, "alpine", NULL, BH_IMAGE_PULLED, &error));
+  TRY(bh_container_session_start_container(session, &spec, &error));
+  TRY(bh_container_session_run(session, &program, nothing, NULL, &linux_error, &error));
+  TRY(bh_container_session_stop_container(session, "web", &error));
+  TRY(bh_container_session_delete_image(session, "alpine", &error));
+  if (on_demand) TRY(bh_container_session_stop_idle_vm(session, &error));
+  TRY(bh_container_session_run(session, &program, nothing, NULL, &linux_error, &error));
+  bh_service_release_container_session(world.service, session);
+}
+
+static void eager_scenario(void) {
+  container_scenario(FALSE);
+}
+
+static void on_demand_scenario(void) {
+  container_scenario(TRUE);
+}
+
+/* --- Running them ------------------------------------------------------------------------------------------------ */
+
+/* The service goes on: a session of each kind begins, or both fail alike, from the latch. */
+static void check_service(void) {
+  BhContainerSettings settings = {.name = "after", .user = &user};
+  BhSession *session = bh_service_open_session(world.service, &user);
+  g_autoptr(BhError) vm_error = NULL, container_error = NULL;
+  BhContainerSession *containers;
+  BhResult started, created;
+
+  g_assert_cmpint(bh_session_register(session, &debian, NULL), ==, BH_OK);
+  started = bh_session_start(session, &debian.id, &vm_settings, &vm_error);
+  created = bh_service_create_container_session(world.service, &settings, &containers, &container_error);
+  g_assert_cmpint(started, ==, created);
+  if (BH_FAILED(started)) {
+    g_assert_true(g_pattern_match_simple("A fatal error was returned by plugin *", vm_error->message));
+    g_assert_cmpstr(vm_error->message, ==, container_error->message);
+  } else {
+    bh_service_release_container_session(world.service, containers);
+  }
+  bh_service_close_session(world.service, session);
+  bh_session_unref(session);
+}
+
+/* How many steps the scenario had. */
+typedef struct {
+  guint threads, guest_steps, hooks;
+} Counts;
+
+static void run(void (*scenario)(void), const Fault *fault, Counts *counts) {
+  const BhMockPlugin plugins[] = {{.name = "First", .hooks = 0x3fff, .hook = on_hook},
+                                  {.name = "Second", .hooks = 0x3fff, .hook = on_hook}};
+  static const BhMockStep steps[] = {
+      [FAULT_START] = BH_MOCK_START, [FAULT_LOAD] = BH_MOCK_LOAD, [FAULT_NOTIFY] = BH_MOCK_NOTIFY};
+
+  world.fault = *fault;
+  world.threads = world.guest_steps = world.hooks = world.executions = world.answered = 0;
+  bh_fake_guest_init(&world.guest);
+  world.guest.before = before_guest;
+  world.backend = bh_backend_mock_new(plugins, G_N_ELEMENTS(plugins));
+  world.service = bh_service_new(
+      &(BhServiceSettings){.backend = world.backend, .guest = &world.guest.parent, .callbacks = world.callbacks});
+  for (guint i = 0; i < G_N_ELEMENTS(plugins); i++)
+    g_assert_true(bh_service_add_plugin(world.service, plugins[i].name, plugins[i].name));
+  if (fault->kind == FAULT_START || fault->kind == FAULT_LOAD || fault->kind == FAULT_NOTIFY)
+    bh_backend_mock_fail(world.backend, steps[fault->kind], NULL, fault->nth, fault->result);
+
+  scenario();
+  counts->threads = (guint)world.threads;
+  counts->guest_steps = (guint)world.guest_steps;
+  counts->hooks = (guint)world.hooks;
+  world.fault.kind = FAULT_NONE;
+  check_service();
+  if (fault->kind == FAULT_NONE || fault->kind == FAULT_THREAD || fault->kind == FAULT_GUEST)
+    g_assert_cmpint(world.executions, ==, world.answered); /* no host has died: each was told */
+  bh_service_free(world.service);
+  bh_backend_mock_free(world.backend);
+  bh_fake_guest_clear(&world.guest);
+}
+
+/* Everything that a transport may say (contract, section 7), and more. */
+static const BhResult statuses[] = {
+    BH_RPC_E_DISCONNECTED,
+    BH_RPC_E_SERVER_DIED,
+    BH_RPC_E_SERVER_DIED_DNE,
+    BH_CO_E_OBJNOTCONNECTED,
+    BH_RPC_S_SERVER_UNAVAILABLE,
+    BH_RPC_S_CALL_FAILED,
+    BH_RPC_S_CALL_FAILED_DNE,
+    BH_RPC_E_SERVERFAULT,
+    BH_RPC_E_CALL_REJECTED,
+    BH_E_OUTOFMEMORY,
+    BH_E_FAIL,
+    BH_E_UNEXPECTED,
+};
+static const BhResult guest_results[] = {BH_E_FAIL, BH_E_OUTOFMEMORY, BH_E_NOT_VALID_STATE, BH_E_ACCESSDENIED};
+static const BhResult no_thread[] = {BH_E_OUTOFMEMORY};
+
+static guint try_all(void (*scenario)(void), FaultKind kind, guint count, const BhResult *results,
+                     guint result_count) {
+  guint runs = 0;
+  Counts counts;
+
+  for (guint nth = 1; nth <= count; nth++)
+    for (guint i = 0; i < result_count; i++, runs++) run(scenario, &(Fault){kind, nth, results[i]}, &counts);
+  return runs;
+}
+
+static void test_scenario(gconstpointer data) {
+  void (*scenario)(void) = *(void (*const *)(void))data;
+  guint runs = 0;
+  Counts counts;
+
+  run(scenario, &(Fault){FAULT_NONE, 0, BH_OK}, &counts);
+  runs += try_all(scenario, FAULT_THREAD, counts.threads, no_thread, G_N_ELEMENTS(no_thread));
+  runs += try_all(scenario, FAULT_GUEST, counts.guest_steps, guest_results, G_N_ELEMENTS(guest_results));
+  runs += try_all(scenario, FAULT_START, 2, statuses, G_N_ELEMENTS(statuses));
+  runs += try_all(scenario, FAULT_LOAD, 2, statuses, G_N_ELEMENTS(statuses));
+  runs += try_all(scenario, FAULT_NOTIFY, counts.hooks, statuses, G_N_ELEMENTS(statuses));
+  g_test_message("%u runs: %u threads, %u steps of the guest, %u hooks", runs, counts.threads, counts.guest_steps,
+                 counts.hooks);
+  g_assert_cmpuint(runs, >, 200);
+}
+
+int main(int argc, char **argv) {
+  static const BhSyncObserver observer = {.may_start_thread = may_start_thread};
+  static const struct {
+    const char *name;
+    void (*func)(void);
+  } scenarios[] = {
+      {"vm-session", vm_scenario},
+      {"eager-wslc-session", eager_scenario},
+      {"on-demand-wslc-session", on_demand_scenario},
+  };
+
+  g_test_init(&argc, &argv, NULL);
+  if (argc == 2) world.callbacks = bh_callbacks_by_name(argv[1]);
+  if (world.callbacks == NULL) g_error("usage: test-faults pumped|shared");
+  bh_lock_order_start(BH_LOCK_ORDER_FATAL);
+  bh_sync_add_observer(&observer);
+  for (guint i = 0; i < G_N_ELEMENTS(scenarios); i++) {
+    g_autofree char *path = g_strdup_printf("/faults/%s/%s", scenarios[i].name, world.callbacks->name);
+    g_test_add_data_func(path, &scenarios[i].func, test_scenario);
+  }
+  return g_test_run();
+}
