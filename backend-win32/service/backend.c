@@ -21,17 +21,22 @@ static gboolean start_failed(Start *start, HRESULT status, const char *step) {
   return TRUE;
 }
 
-/* Where several activations are under way at once, Wine 8 now and then takes one of them to a host that another has just
- * been given, and finds no interface there; the next try gets a host of its own. Windows does not say that of a host
- * that is registered. */
+/* Where several activations are under way at once, or one after another, Wine 8 now and then takes one of them to a host
+ * that another has just been given, and finds no interface there, or to one that has just ended, and says that the call
+ * did not execute; the next try gets a host of its own. Windows does not say the first of a host that is registered; and
+ * what did not execute may be tried again anywhere. */
 #define ACTIVATION_TRIES 3
+
+static gboolean may_try_again(HRESULT status) {
+  return status == E_NOINTERFACE || status == (HRESULT)BH_RPC_S_CALL_FAILED_DNE;
+}
 
 static HRESULT create_host(IWslPluginHost **host) {
   HRESULT status = E_NOINTERFACE;
 
   /* EOAC_DISABLE_AAA (see secure) forbids activation as the activator, which is what a class without RunAs is; this one
    * is meant. */
-  for (guint tries = 0; status == E_NOINTERFACE && tries < ACTIVATION_TRIES; tries++)
+  for (guint tries = 0; may_try_again(status) && tries < ACTIVATION_TRIES; tries++)
     status = CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER | CLSCTX_ENABLE_AAA,
                               &IID_IWslPluginHost, (void **)host);
   return status;
