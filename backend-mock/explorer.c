@@ -113,7 +113,8 @@ gboolean bh_explore_one(const BhProtocol *protocol, const BhExploreOptions *opti
                            .data = protocol->data,
                            .choose = choose_and_note,
                            .spurious = options->spurious,
-                           .after_release = options->after_release};
+                           .after_release = options->after_release,
+                           .alike = protocol->alike};
   gboolean ended;
 
   now.protocol = protocol;

@@ -55,6 +55,7 @@ typedef struct {
   gconstpointer data;
   const char *expects; /* the finding that must come: a pattern for "KIND: TEXT". NULL: none may come */
   guint bound;         /* as far as a full search goes; 0: BH_EXPLORE_BOUND */
+  gboolean alike;      /* threads of one name do the same, so which of them begins first makes no difference */
 } BhProtocol;
 
 #define BH_EXPLORE_BOUND    3

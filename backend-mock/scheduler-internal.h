@@ -23,6 +23,7 @@ struct BhFiber {
   BhStack *stack;
   guint8 number;
   BhFiberState state;
+  gboolean begun;
   BhMutex *mutex;
   BhCond *cond;
   gint64 deadline;
@@ -46,7 +47,6 @@ typedef struct {
   BhFiber outside; /* the program around the executions */
   gint64 now;
   guint spurious_left;
-  guint choice_points;
   gboolean preempted; /* the next step is the first after a preemption */
   BhStep *steps;
   guint step_count;

@@ -18,6 +18,8 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
+#define LEAVING_BYTES 4096 /* more than bh_stack_leave has on its stack */
+
 static BhStack *switched_from; /* for whoever is switched to */
 
 /* ---- The sanitizer ------------------------------------------------------------------------------------- */
@@ -42,9 +44,12 @@ static void after_switch(BhStack *here) {
 #endif
 }
 
+/* Of frames that were never left the sanitizer still believes that they are there. */
 static void forget_stack(BhStack *stack) {
 #ifdef WITH_ASAN
-  __asan_unpoison_memory_region(stack->low, BH_STACK_BYTES); /* frames that were never left */
+  char *from = MAX((char *)stack->left_at, (char *)stack->low);
+  __asan_unpoison_memory_region(from, (gsize)((char *)stack->low + BH_STACK_BYTES - from));
+  stack->left_at = NULL;
   stack->sanitizer_low = stack->low;
   stack->sanitizer_size = BH_STACK_BYTES;
   stack->fake_stack = NULL;
@@ -110,11 +115,18 @@ static void swap(BhStack *from, BhStack *to) {
 
 #else
 
-static void prepare(BhStack *stack) {
-  ucontext_t *native = stack->native;
+/* Once per stack: getcontext may return twice, and then locals mean nothing. */
+static void make_native(BhStack *stack) {
+  if (stack->native != NULL) return;
+  stack->native = g_new0(ucontext_t, 1);
+  g_assert_no_errno(getcontext(stack->native));
+}
 
-  if (native == NULL) stack->native = native = g_new0(ucontext_t, 1);
-  g_assert_no_errno(getcontext(native));
+static void prepare(BhStack *stack) {
+  ucontext_t *native;
+
+  make_native(stack);
+  native = stack->native;
   native->uc_stack.ss_sp = stack->low;
   native->uc_stack.ss_size = BH_STACK_BYTES;
   native->uc_link = NULL;
@@ -157,6 +169,7 @@ void bh_stack_switch(BhStack *from, BhStack *to) {
 }
 
 void bh_stack_leave(BhStack *from, BhStack *to) {
+  from->left_at = (char *)__builtin_frame_address(0) - LEAVING_BYTES;
   before_switch(from, to, TRUE);
   swap(from, to);
   g_assert_not_reached();

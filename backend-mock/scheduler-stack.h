@@ -24,6 +24,7 @@ typedef struct {
   gpointer fake_stack; /* AddressSanitizer's, … */
   gconstpointer sanitizer_low;
   gsize sanitizer_size;
+  gpointer left_at; /* below what was on it when it was left; NULL: it was not */
   void (*run)(gpointer data);
   gpointer data;
 } BhStack;

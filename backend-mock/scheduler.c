@@ -61,13 +61,23 @@ static gboolean advance_clock(void) {
   return TRUE;
 }
 
+/* Another one of its name is to begin before it. */
+static gboolean is_behind(const BhFiber *fiber) {
+  const BhScheduler *s = &bh_scheduler;
+
+  if (fiber->begun || !s->execution->alike) return FALSE;
+  for (guint i = 0; i < fiber->number; i++)
+    if (!s->fibers[i]->begun && g_str_equal(s->fibers[i]->name, fiber->name)) return TRUE;
+  return FALSE;
+}
+
 /* The options, beginning with the current thread and then round: the first one is what happens if nothing is chosen. */
 static guint list_options(guint8 *options) {
   const BhScheduler *s = &bh_scheduler;
   guint count = 0, number = s->current->number;
 
   for (guint i = 0; i < s->fiber_count; i++) {
-    if (can_go_on(s->fibers[number])) options[count++] = (guint8)number;
+    if (can_go_on(s->fibers[number]) && !is_behind(s->fibers[number])) options[count++] = (guint8)number;
     if (++number == s->fiber_count) number = 0;
   }
   return count;
@@ -87,7 +97,6 @@ static guint ask(BhChoiceKind kind, const guint8 *options, guint count, guint sp
   BhChoice choice = {kind, count, spurious, options};
 
   if (count == 1) return 0;
-  s->choice_points++;
   return s->execution->choose(&choice, s->execution->choose_data);
 }
 
@@ -159,6 +168,7 @@ static void run_fiber(gpointer data) {
   BhScheduler *s = &bh_scheduler;
   BhFiber *fiber = data, *next;
 
+  fiber->begun = TRUE;
   record(BH_STEP_BEGIN, NULL, NULL, NULL);
   fiber->result = fiber->func(fiber->data);
   free_locals(fiber);
@@ -186,6 +196,7 @@ static BhFiber *add_fiber(const char *name, gpointer (*func)(gpointer data), gpo
   }
   fiber->number = (guint8)s->fiber_count++;
   fiber->state = BH_FIBER_READY;
+  fiber->begun = FALSE;
   fiber->func = func;
   fiber->data = data;
   fiber->joined_by_somebody = FALSE;
@@ -343,7 +354,7 @@ gboolean bh_scheduler_run(const BhExecution *execution) {
   if (s->steps == NULL) s->steps = g_new(BhStep, MAX_STEPS);
   s->outside.stack = &outside;
   s->execution = execution;
-  s->step_count = s->fiber_count = s->choice_points = s->live = 0;
+  s->step_count = s->fiber_count = s->live = 0;
   s->spurious_left = execution->spurious;
   s->now = FIRST_MOMENT;
   s->found = FALSE;
@@ -366,8 +377,4 @@ guint bh_scheduler_thread_count(void) {
 
 const char *bh_scheduler_thread_name(guint thread) {
   return bh_scheduler.fibers[thread]->name;
-}
-
-guint bh_scheduler_choice_points(void) {
-  return bh_scheduler.choice_points;
 }

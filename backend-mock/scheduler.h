@@ -53,6 +53,7 @@ typedef struct {
   gpointer choose_data;
   guint spurious;         /* at most so many waits end for no reason */
   gboolean after_release; /* the point after a mutex was released is a choice point too */
+  gboolean alike;         /* threads of one name begin in the order in which they were made */
 } BhExecution;
 
 /* TRUE: it came to its end. FALSE: there is a finding. */
@@ -102,7 +103,6 @@ typedef struct {
 const BhStep *bh_scheduler_steps(guint *count);
 guint bh_scheduler_thread_count(void);
 const char *bh_scheduler_thread_name(guint thread);
-guint bh_scheduler_choice_points(void); /* how often the chooser was asked */
 
 /* ---- For scheduler-sync.c ------------------------------------------------------------------------------------ */
 

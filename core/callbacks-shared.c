@@ -17,13 +17,14 @@ static void call(BhCallbackGate *gate, BhPumpFunc func, gpointer data) {
   while (gate->mutating) bh_cond_wait(&gate->changed, &gate->monitor);
   gate->calls++;
   bh_mutex_unlock(&gate->monitor);
+  bh_sync_note_acquired(&callback_class, gate);
 
   func(data);
 
+  bh_sync_note_release(&callback_class, gate);
   bh_mutex_lock(&gate->monitor);
   if (--gate->calls == 0) bh_cond_broadcast(&gate->changed);
   bh_mutex_unlock(&gate->monitor);
-  bh_sync_note_release(&callback_class, gate);
 }
 
 static void mutate_begin(BhCallbackGate *gate) {
@@ -33,14 +34,15 @@ static void mutate_begin(BhCallbackGate *gate) {
   gate->mutating = TRUE;     /* from here on no call begins */
   while (gate->calls > 0) bh_cond_wait(&gate->changed, &gate->monitor);
   bh_mutex_unlock(&gate->monitor);
+  bh_sync_note_acquired(&callback_class, gate);
 }
 
 static void mutate_end(BhCallbackGate *gate) {
+  bh_sync_note_release(&callback_class, gate);
   bh_mutex_lock(&gate->monitor);
   gate->mutating = FALSE;
   bh_cond_broadcast(&gate->changed);
   bh_mutex_unlock(&gate->monitor);
-  bh_sync_note_release(&callback_class, gate);
 }
 
 const BhCallbacks bh_callbacks_shared = {"shared", notify, call, mutate_begin, mutate_end};

@@ -37,4 +37,7 @@ void bh_containers_clear(BhContainerSession *session);
 void bh_containers_stop_all(gpointer data, BhVm *vm);
 void bh_containers_on_ended(gpointer data, guint32 number);
 
+/* Stops those that have ended by themselves, in case nobody could be told to. With work going on. */
+void bh_containers_stop_ended(BhContainerSession *session, BhVm *vm);
+
 G_END_DECLS

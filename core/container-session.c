@@ -1,7 +1,7 @@
 #include "container-session-internal.h"
 
 static const BhContext create_context = {&bh_service_context, "CreateSession"};
-static const BhContainerVmEvents vm_events;
+static const BhContainerVmOwner vm_owner;
 
 BhContainerSession *bh_container_session_new(const BhSessionShared *shared, guint32 id,
                                              const BhContainerSettings *settings) {
@@ -16,7 +16,7 @@ BhContainerSession *bh_container_session_new(const BhSessionShared *shared, guin
   session->label = g_strdup_printf("wslc %s", settings->name);
   bh_containers_init(session);
   session->vm = (BhContainerVm){.shared = shared,
-                                .events = &vm_events,
+                                .owner = &vm_owner,
                                 .data = session,
                                 .name = session->label,
                                 .settings = {settings->vm.flags & ~shared->forbidden_flags},
@@ -97,21 +97,32 @@ BhResult bh_container_session_run(BhContainerSession *session, const BhProgram *
   *linux_error = 0;
   result = bh_container_vm_begin_work(&session->vm, TRUE, &vm, &context, error);
   if (BH_FAILED(result)) return result;
+  bh_containers_stop_ended(session, vm);
   result = vm->class->process_start(vm, program, streams, &process, linux_error);
-  if (BH_SUCCEEDED(result)) {
-    func(process, streams, data);
-    close_streams(streams);
-    process->class->process_free(process);
-  } else {
+  if (BH_SUCCEEDED(result))
+    bh_container_vm_hold(&session->vm); /* not idle; but whoever ends the VM does not wait for the program */
+  else
     bh_error_set(error, result, &context, "'%s' could not be run", program->path);
-  }
   bh_container_vm_end_work(&session->vm);
-  return result;
+  if (BH_FAILED(result)) return result;
+
+  func(process, streams, data);
+  close_streams(streams);
+  process->class->process_free(process);
+  bh_container_vm_release(&session->vm);
+  return BH_OK;
 }
 
 BhResult bh_container_session_stop_idle_vm(BhContainerSession *session, BhError **error) {
   BhContext context = {&bh_service_context, "StopIdleVm"};
-  BhResult result = bh_container_vm_stop_idle(&session->vm, "idle");
+  BhVm *vm;
+  BhResult result = bh_container_vm_begin_work(&session->vm, FALSE, &vm, NULL, NULL);
+
+  if (BH_SUCCEEDED(result)) {
+    bh_containers_stop_ended(session, vm);
+    bh_container_vm_end_work(&session->vm);
+  }
+  result = bh_container_vm_stop_idle(&session->vm, "idle");
 
   if (result == BH_E_BUSY)
     bh_error_set(error, result, &context, "%s is in use", session->label);
@@ -153,12 +164,12 @@ static void on_timeout(gpointer data) {
 }
 
 static const BhVmEvents guest_events = {.died = on_vm_died, .container_ended = bh_containers_on_ended};
-static const BhContainerVmEvents vm_events = {.notify = notify_vm,
-                                              .stop_containers = bh_containers_stop_all,
-                                              .guest = &guest_events,
-                                              .timeout = on_timeout,
-                                              .ref = (gpointer(*)(gpointer))bh_container_session_ref,
-                                              .unref = (GDestroyNotify)bh_container_session_unref};
+static const BhContainerVmOwner vm_owner = {.notify = notify_vm,
+                                            .stop_containers = bh_containers_stop_all,
+                                            .guest = &guest_events,
+                                            .timeout = on_timeout,
+                                            .ref = (gpointer(*)(gpointer))bh_container_session_ref,
+                                            .unref = (GDestroyNotify)bh_container_session_unref};
 
 /* --- Beginning and end ------------------------------------------------------------------------------------------- */
 
@@ -233,10 +244,14 @@ static BhResult create_process(BhVm *vm, const BhCall *call, BhProcessTable *pro
   BhResource streams[BH_STREAM_COUNT] = {{0}};
   BhProcess *process;
   gint32 linux_error = 0;
-  BhResult result = vm->class->process_start(vm, &program, streams, &process, &linux_error);
+  BhResult result = bh_process_table_reserve(processes); /* first: what is refused must not run */
 
+  if (BH_FAILED(result)) return result;
+  result = vm->class->process_start(vm, &program, streams, &process, &linux_error);
   reply->number = (guint32)linux_error;
-  return BH_SUCCEEDED(result) ? bh_process_table_add(processes, process, streams, &reply->process) : result;
+  if (BH_SUCCEEDED(result)) return bh_process_table_add(processes, process, streams, &reply->process);
+  bh_process_table_cancel(processes);
+  return result;
 }
 
 void bh_container_session_call(BhContainerSession *session, const BhCall *call, BhProcessTable *processes,

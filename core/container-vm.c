@@ -75,7 +75,7 @@ BhResult bh_container_vm_start(BhContainerVm *self, const BhContext *context, Bh
   bh_mutex_lock(&self->lock);
   self->died = FALSE; /* before there is one that may */
   bh_mutex_unlock(&self->lock);
-  result = guest->class->vm_create(guest, &self->settings, self->events->guest, self->data, &vm);
+  result = guest->class->vm_create(guest, &self->settings, self->owner->guest, self->data, &vm);
   bh_trace_end(self->shared->trace, &span, result, "flags=%u", self->settings.flags);
   if (BH_FAILED(result)) return bh_error_set(error, result, &here, "The virtual machine could not be created");
 
@@ -90,11 +90,11 @@ BhResult bh_container_vm_start(BhContainerVm *self, const BhContext *context, Bh
 void bh_container_vm_announce(BhContainerVm *self) {
   if (self->vm == NULL) return;
   self->announced = TRUE;
-  self->events->notify(self->data, BH_HOOK_CONTAINER_VM_STARTED);
+  self->owner->notify(self->data, BH_HOOK_CONTAINER_VM_STARTED);
 }
 
 void bh_container_vm_stop_containers(BhContainerVm *self) {
-  if (self->vm != NULL) self->events->stop_containers(self->data, self->vm);
+  if (self->vm != NULL) self->owner->stop_containers(self->data, self->vm);
 }
 
 void bh_container_vm_stop(BhContainerVm *self, gboolean final, const char *why) {
@@ -104,7 +104,7 @@ void bh_container_vm_stop(BhContainerVm *self, gboolean final, const char *why) 
   if (vm == NULL) return;
   bh_container_vm_stop_containers(self);
   if (final) set_refusal(self, BH_E_NOT_VALID_STATE);
-  if (self->announced) self->events->notify(self->data, BH_HOOK_CONTAINER_VM_STOPPING);
+  if (self->announced) self->owner->notify(self->data, BH_HOOK_CONTAINER_VM_STOPPING);
   self->announced = FALSE;
 
   bh_mutex_lock(&self->lock);
@@ -142,17 +142,18 @@ BhResult bh_container_vm_begin_work(BhContainerVm *self, gboolean start, BhVm **
   provides = !ended && !runs && start && self->on_demand;
   if (provides) {
     self->changing = TRUE;
-    while (self->work > 0) bh_cond_wait(&self->changed, &self->lock); /* of a VM that has died; it fails now */
+    while (self->work > 0) bh_cond_wait(&self->changed, &self->lock); /* it ends soon: its VM has died */
   }
-  if (runs || provides) self->work++; /* from here on nobody stops it */
-  timer = self->timer;
-  self->timer = 0;
+  if (runs || provides) self->work++; /* from here on nobody stops it, nor frees what is shared */
+  timer = ended ? 0 : self->timer;
+  if (!ended) self->timer = 0;
   bh_mutex_unlock(&self->lock);
 
-  bh_timers_cancel(self->shared->timers, timer);
+  if (timer != 0) bh_timers_cancel(self->shared->timers, timer);
   if (ended) return bh_error_set(error, BH_E_NOT_VALID_STATE, context, "%s has ended", self->name);
   if (!runs && !provides)
-    return bh_error_set(error, BH_E_NOT_VALID_STATE, context, "%s has no virtual machine", self->name);
+    return bh_error_set(error, self->on_demand ? BH_E_WSLC_VM_NOT_RUNNING : BH_E_NOT_VALID_STATE, context,
+                        "%s has no virtual machine", self->name);
   if (provides) {
     result = provide(self, context, error);
     bh_container_vm_end_change(self);
@@ -164,47 +165,57 @@ BhResult bh_container_vm_begin_work(BhContainerVm *self, gboolean start, BhVm **
 
 /* With the lock. Nothing but plugins' calls use it, and those do not count. */
 static gboolean is_idle(const BhContainerVm *self) {
-  return self->on_demand && self->vm != NULL && self->work == 0 && self->containers == 0;
+  return self->on_demand && self->vm != NULL && self->work == 0 && self->holds == 0;
 }
 
-/* The last user has gone: the timeout begins, whoever it was. */
-static void arm(BhContainerVm *self) {
-  guint64 timer, old;
-  gboolean wanted;
+/* In the place of an older one, if there is one. */
+static void set_timer(BhContainerVm *self, guint64 old) {
+  guint64 timer;
 
-  bh_mutex_lock(&self->lock);
-  wanted = self->idle_timeout > 0 && !self->ended && is_idle(self);
-  self->idle_from = bh_clock_now();
-  bh_mutex_unlock(&self->lock);
-  if (!wanted) return;
-
-  timer = bh_timers_set(self->shared->timers, bh_clock_deadline(self->idle_timeout), self->events->timeout,
-                        self->events->ref(self->data), self->events->unref);
-  bh_mutex_lock(&self->lock);
-  old = self->ended ? timer : self->timer;
-  if (!self->ended) self->timer = timer;
-  bh_mutex_unlock(&self->lock);
   bh_timers_cancel(self->shared->timers, old);
+  timer = bh_timers_set(self->shared->timers, bh_clock_deadline(self->idle_timeout), self->owner->timeout,
+                        self->owner->ref(self->data), self->owner->unref);
+  bh_mutex_lock(&self->lock);
+  self->timer = timer;
+  bh_mutex_unlock(&self->lock);
 }
 
 void bh_container_vm_end_work(BhContainerVm *self) {
+  gboolean arms;
+  guint64 old;
+
+  bh_mutex_lock(&self->lock);
+  arms = self->idle_timeout > 0 && !self->ended && self->work == 1 && self->holds == 0 && self->on_demand &&
+         self->vm != NULL;
+  old = arms ? self->timer : 0;
+  if (arms) {
+    self->timer = 0;
+    self->idle_from = bh_clock_now();
+  }
+  bh_mutex_unlock(&self->lock);
+  /* It still is work: whoever ends the session, and after that frees the timers, waits for it, and finds the timer. */
+  if (arms) set_timer(self, old);
   bh_mutex_lock(&self->lock);
   self->work--;
   bh_cond_broadcast(&self->changed);
   bh_mutex_unlock(&self->lock);
-  arm(self);
 }
 
-void bh_container_vm_add_container(BhContainerVm *self) {
+void bh_container_vm_hold(BhContainerVm *self) {
   bh_mutex_lock(&self->lock);
-  self->containers++;
+  self->holds++;
   bh_mutex_unlock(&self->lock);
 }
 
-void bh_container_vm_remove_container(BhContainerVm *self) {
+void bh_container_vm_release(BhContainerVm *self) {
+  gboolean works;
+
   bh_mutex_lock(&self->lock);
-  self->containers--;
+  self->holds--;
+  works = !self->ended && self->vm != NULL;
+  if (works) self->work++; /* the end of this work may be the beginning of the idle timeout */
   bh_mutex_unlock(&self->lock);
+  if (works) bh_container_vm_end_work(self);
 }
 
 /* --- Calls ------------------------------------------------------------------------------------------------------- */
@@ -230,14 +241,15 @@ void bh_container_vm_end_call(BhContainerVm *self) {
 
 /* --- Idle and dead ----------------------------------------------------------------------------------------------- */
 
-BhResult bh_container_vm_stop_idle(BhContainerVm *self, const char *why) {
+/* idle_for: µs for which nothing has used it. */
+static BhResult stop_idle(BhContainerVm *self, gint64 idle_for, const char *why) {
   BhResult result = BH_OK;
 
   bh_mutex_lock(&self->lock);
   while (self->changing) bh_cond_wait(&self->changed, &self->lock);
   if (!self->on_demand || self->vm == NULL || self->ended)
     result = BH_E_NOT_VALID_STATE;
-  else if (!is_idle(self))
+  else if (!is_idle(self) || bh_clock_now() - self->idle_from < idle_for)
     result = BH_E_BUSY;
   else
     self->changing = TRUE;
@@ -248,13 +260,12 @@ BhResult bh_container_vm_stop_idle(BhContainerVm *self, const char *why) {
   return BH_OK;
 }
 
-void bh_container_vm_timeout(BhContainerVm *self) {
-  gboolean over;
+BhResult bh_container_vm_stop_idle(BhContainerVm *self, const char *why) {
+  return stop_idle(self, 0, why);
+}
 
-  bh_mutex_lock(&self->lock);
-  over = is_idle(self) && bh_clock_now() - self->idle_from >= self->idle_timeout;
-  bh_mutex_unlock(&self->lock);
-  if (over) bh_container_vm_stop_idle(self, "idle");
+void bh_container_vm_timeout(BhContainerVm *self) {
+  stop_idle(self, self->idle_timeout, "idle");
 }
 
 void bh_container_vm_died(BhContainerVm *self) {
@@ -271,7 +282,7 @@ void bh_container_vm_bury(BhContainerVm *self) {
   mine = self->vm != NULL && self->died && !self->ended;
   if (mine) {
     self->changing = TRUE;
-    while (self->work > 0) bh_cond_wait(&self->changed, &self->lock); /* it fails now, and waits for no change */
+    while (self->work > 0) bh_cond_wait(&self->changed, &self->lock); /* it ends soon: its VM has died */
   }
   bh_mutex_unlock(&self->lock);
   if (!mine) return;

@@ -22,34 +22,35 @@
  *
  * Once announced, a stop happens. Each WslcVmStopping pairs with one WslcVmStarted.
  *
- * Threading: any function from any thread that holds no lock, but as said. The lock inside is a leaf, and held across
- * nothing. */
+ * Threading: any function from any thread that holds no lock; but died and is_dead under any. The lock inside is a leaf, and
+ * held across nothing. */
 #pragma once
 
 #include "session.h"
 
 G_BEGIN_DECLS
 
-/* What the session does in the course of a change; on the thread that changes, which holds no lock. */
+/* What it asks of the session, whose it is. */
 typedef struct {
+  /* In the course of a change; on the thread that changes, which holds no lock. */
   void (*notify)(gpointer data, BhHook hook);       /* WslcVmStarted, WslcVmStopping */
   void (*stop_containers)(gpointer data, BhVm *vm); /* all that run */
   const BhVmEvents *guest;                          /* given to the guest; `died` calls bh_container_vm_died */
   BhWorkerFunc timeout;                             /* calls bh_container_vm_timeout */
   gpointer (*ref)(gpointer data);                   /* a timer keeps the session */
   GDestroyNotify unref;
-} BhContainerVmEvents;
+} BhContainerVmOwner;
 
 typedef struct {
   const BhSessionShared *shared;
-  const BhContainerVmEvents *events;
-  gpointer data;    /* of events */
+  const BhContainerVmOwner *owner;
+  gpointer data;    /* of owner; outlives it, as all here does */
   const char *name; /* the session's, for the trace */
   BhVmSettings settings;
   gboolean on_demand;
   gint64 idle_timeout; /* µs; 0: none */
 
-  BhMutex lock;       /* guards all below */
+  BhMutex lock;       /* guards all below; but changes, one at a time, alone look at `announced` and write `vm` */
   BhCond changed;     /* any of it */
   BhVm *vm;           /* NULL: none runs */
   gboolean changing;  /* a change goes on */
@@ -58,7 +59,7 @@ typedef struct {
   gboolean announced; /* WslcVmStarted went out for it */
   BhResult refusal;   /* what calls get instead of the VM; BH_OK: the VM */
   guint work, calls;  /* that go on */
-  guint containers;   /* that run: the VM is not idle */
+  guint holds;        /* containers and programs that run: the VM is not idle */
   guint64 timer;      /* of the idle timeout; 0: none */
   gint64 idle_from;   /* when it began */
 } BhContainerVm;
@@ -69,14 +70,16 @@ void bh_container_vm_clear(BhContainerVm *self); /* it ended, or never began */
 
 /* --- Work and calls ---------------------------------------------------------------------------------------------- */
 
-/* BH_OK: *vm is there until end_work. Else it is not due. start: on demand, starts one where none runs. */
+/* BH_OK: *vm is there until end_work. Else end_work is not due. start: on demand, starts one where none runs; else that is
+ * WSLC_E_VM_NOT_RUNNING. E_NOT_VALID_STATE: the session has ended, or its eager VM has died. */
 BhResult bh_container_vm_begin_work(BhContainerVm *self, gboolean start, BhVm **vm, const BhContext *context,
                                     BhError **error);
 void bh_container_vm_end_work(BhContainerVm *self);
 
-/* While work goes on: one more container runs; and any time: it runs no more. */
-void bh_container_vm_add_container(BhContainerVm *self);
-void bh_container_vm_remove_container(BhContainerVm *self);
+/* While work goes on: something runs in the VM from here on, which is not idle then, though it may be stopped. And any
+ * time: it runs no more. */
+void bh_container_vm_hold(BhContainerVm *self);
+void bh_container_vm_release(BhContainerVm *self);
 
 /* BH_OK: *vm is there until end_call. */
 BhResult bh_container_vm_begin_call(BhContainerVm *self, BhVm **vm);

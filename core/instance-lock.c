@@ -73,13 +73,14 @@ void bh_instance_lock_acquire_at(BhInstanceLock *lock, const char *site) {
   else
     wait_for_grant(lock);
   bh_mutex_unlock(&lock->monitor);
+  bh_sync_note_acquired(&bh_instance_lock_class, lock);
 }
 
 void bh_instance_lock_release(BhInstanceLock *lock) {
+  bh_sync_note_release(&bh_instance_lock_class, lock);
   bh_mutex_lock(&lock->monitor);
   release(lock);
   bh_mutex_unlock(&lock->monitor);
-  bh_sync_note_release(&bh_instance_lock_class, lock);
 }
 
 BhResult bh_instance_lock_notify(BhInstanceLock *lock, BhWorkers *workers, BhPumpFunc notification,
@@ -110,6 +111,7 @@ void bh_instance_lock_call(BhInstanceLock *lock, BhPumpFunc call, gpointer data)
   }
 
   /* Handed back, or never queued: this thread owns the lock. */
+  bh_sync_note_acquired(&bh_instance_lock_class, lock);
   call(data);
   bh_instance_lock_release(lock);
 }

@@ -11,6 +11,7 @@ typedef struct {
 struct BhProcessTable {
   BhMutex lock;        /* guards all below */
   GHashTable *entries; /* number (guint64, owned) → Entry, with a reference */
+  guint reserved;      /* for processes that are being started */
   guint64 last_number;
   gboolean ended;
 };
@@ -42,6 +43,26 @@ void bh_process_table_free(BhProcessTable *table) {
   g_free(table);
 }
 
+BhResult bh_process_table_reserve(BhProcessTable *table) {
+  BhResult result = BH_OK;
+
+  bh_mutex_lock(&table->lock);
+  if (table->ended)
+    result = BH_E_UNEXPECTED;
+  else if (g_hash_table_size(table->entries) + table->reserved >= BH_PROCESS_TABLE_MAX)
+    result = BH_E_OUTOFMEMORY;
+  else
+    table->reserved++;
+  bh_mutex_unlock(&table->lock);
+  return result;
+}
+
+void bh_process_table_cancel(BhProcessTable *table) {
+  bh_mutex_lock(&table->lock);
+  table->reserved--;
+  bh_mutex_unlock(&table->lock);
+}
+
 BhResult bh_process_table_add(BhProcessTable *table, BhProcess *process, BhResource streams[BH_STREAM_COUNT],
                               guint64 *number) {
   Entry *entry = g_atomic_rc_box_new0(Entry);
@@ -54,10 +75,9 @@ BhResult bh_process_table_add(BhProcessTable *table, BhProcess *process, BhResou
   }
 
   bh_mutex_lock(&table->lock);
+  table->reserved--;
   if (table->ended) {
     result = BH_E_UNEXPECTED;
-  } else if (g_hash_table_size(table->entries) >= BH_PROCESS_TABLE_MAX) {
-    result = BH_E_OUTOFMEMORY;
   } else {
     *number = ++table->last_number;
     g_hash_table_insert(table->entries, g_memdup2(number, sizeof *number), g_atomic_rc_box_acquire(entry));
@@ -96,7 +116,7 @@ static void forget(BhProcessTable *table, guint64 number) {
 
 void bh_process_table_call(BhProcessTable *table, const BhCall *call, BhCallReply *reply) {
   Entry *entry = find(table, call, &reply->resource);
-  gint32 code = -1;
+  gint32 code;
 
   if (entry == NULL) {
     /* Nothing to release is nothing to complain of: the call has no result. */

@@ -22,9 +22,15 @@ typedef struct BhProcessTable BhProcessTable;
 BhProcessTable *bh_process_table_new(void);
 void bh_process_table_free(BhProcessTable *table);
 
-/* Takes process and streams, whatever comes of it. E_UNEXPECTED: the link has ended; E_OUTOFMEMORY: it holds too many. */
+/* Makes room for one more. E_UNEXPECTED: the link has ended; E_OUTOFMEMORY: it holds too many. */
+BhResult bh_process_table_reserve(BhProcessTable *table);
+
+/* Takes that room, process and streams, whatever comes of it. E_UNEXPECTED: the link has ended meanwhile. */
 BhResult bh_process_table_add(BhProcessTable *table, BhProcess *process, BhResource streams[BH_STREAM_COUNT],
                               guint64 *number);
+
+/* Gives the room back: there is no process. */
+void bh_process_table_cancel(BhProcessTable *table);
 
 /* Serves the calls that name a process: BH_API_PROCESS_*. */
 void bh_process_table_call(BhProcessTable *table, const BhCall *call, BhCallReply *reply);

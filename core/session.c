@@ -237,7 +237,6 @@ static BhResult create_vm(BhSession *session, const BhVmSettings *wanted, const 
   BhVm *vm = NULL;
   BhResult result;
 
-  g_atomic_int_set(&session->died, FALSE); /* of one that could not be created */
   result = guest->class->vm_create(guest, settings, &vm_events, session, &vm);
   bh_trace_end(session->shared->trace, &span, result, "flags=%u", settings->flags);
   if (BH_FAILED(result)) return bh_error_set(error, result, context, "The virtual machine could not be created");
@@ -270,9 +269,10 @@ static void on_idle(gpointer data) {
 
 /* At the end of every operation: an idle VM's time begins anew. */
 static void watch_idle(BhSession *session) {
-  bh_timers_cancel(session->shared->timers, session->idle_timer);
+  if (session->idle_timer != 0) bh_timers_cancel(session->shared->timers, session->idle_timer);
   session->idle_timer = 0;
-  if (session->shared->vm_idle_timeout <= 0 || session->closed || !is_idle(session)) return;
+  if (session->closed) return; /* the service, and with it what is shared, may be gone */
+  if (session->shared->vm_idle_timeout <= 0 || !is_idle(session)) return;
   session->idle_from = bh_clock_now();
   session->idle_timer = bh_timers_set(session->shared->timers, bh_clock_deadline(session->shared->vm_idle_timeout),
                                       on_idle, bh_session_ref(session), (GDestroyNotify)bh_session_unref);
@@ -313,24 +313,25 @@ static gboolean is_registered(BhSession *session, const BhDistribution *distribu
 }
 
 /* With the lock held. */
-static BhResult add_distribution(BhSession *session, const BhDistribution *distribution, const BhContext *context,
-                                 BhError **error) {
-  BhDistribution *copy;
+static BhResult check_name(BhSession *session, const BhDistribution *distribution, const BhContext *context,
+                           BhError **error) {
+  if (!is_registered(session, distribution)) return BH_OK;
+  return bh_error_set(error, BH_E_ALREADY_EXISTS, context, "A distribution with the supplied name already exists");
+}
 
-  if (is_registered(session, distribution))
-    return bh_error_set(error, BH_E_ALREADY_EXISTS, context,
-                        "A distribution with the supplied name already exists");
-  copy = bh_distribution_copy(distribution);
+static void add_distribution(BhSession *session, const BhDistribution *distribution) {
+  BhDistribution *copy = bh_distribution_copy(distribution);
+
   g_hash_table_insert(session->distributions, &copy->id, copy);
   notify_offline(session, BH_HOOK_DISTRIBUTION_REGISTERED, copy);
-  return BH_OK;
 }
 
 BhResult bh_session_register(BhSession *session, const BhDistribution *distribution, BhError **error) {
   BhContext context = {&bh_service_context, "RegisterDistribution"};
   BhResult result = begin(session, &context, error);
 
-  if (BH_SUCCEEDED(result)) result = add_distribution(session, distribution, &context, error);
+  if (BH_SUCCEEDED(result)) result = check_name(session, distribution, &context, error);
+  if (BH_SUCCEEDED(result)) add_distribution(session, distribution);
   return end(session, result);
 }
 
@@ -350,8 +351,9 @@ BhResult bh_session_import(BhSession *session, const BhDistribution *distributio
   BhContext context = {&bh_service_context, "RegisterDistribution"};
   BhResult result = begin(session, &context, error);
 
+  if (BH_SUCCEEDED(result)) result = check_name(session, distribution, &context, error); /* before all that */
   if (BH_SUCCEEDED(result) && !distribution->wsl1) result = need_vm(session, settings, &context, error);
-  if (BH_SUCCEEDED(result)) result = add_distribution(session, distribution, &context, error);
+  if (BH_SUCCEEDED(result)) add_distribution(session, distribution);
   return end(session, result);
 }
 

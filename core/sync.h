@@ -20,9 +20,9 @@
  * Guarantees: a mutex is released by the thread that took it (asserted); a wait may wake for no reason, so look at
  * what you wait for; a thread made by bh_thread_new is joined exactly once.
  *
- * Two files implement this header. sync.c does it with the system's threads. backend-mock/scheduler-sync.c does it with
- * contexts of one thread, and chooses who goes on at every call: a program that is linked with it runs the same objects of
- * core under any interleaving it wants. */
+ * Besides sync.c, others implement this header; a program that is linked with one of them gets nothing of sync.c, and
+ * otherwise the same objects of core. backend-mock/scheduler-sync.c runs threads as contexts of one, and chooses at every
+ * call who goes on. */
 #pragma once
 
 #include "result.h"

@@ -7,7 +7,8 @@ typedef struct {
   BhFakeGuest *guest;
   const BhVmEvents *events;
   gpointer data;
-  gboolean dead; /* guarded by the guest's lock */
+  gboolean dead, destroyed; /* guarded by the guest's lock, as is the next */
+  guint inside;             /* calls that have not returned */
 } FakeVm;
 
 typedef struct {
@@ -24,12 +25,18 @@ static BhResult pass(BhFakeGuest *guest, BhFakeStep step) {
   return guest->before != NULL ? guest->before(step, guest->data) : BH_OK;
 }
 
-/* A step in a VM, which must be alive. */
+/* A step in a VM, which must be alive, and there until the step is over. */
 static BhResult pass_in(BhVm *base, BhFakeStep step) {
   FakeVm *vm = (FakeVm *)base;
-  BhResult result = pass(vm->guest, step);
+  BhResult result;
 
   bh_mutex_lock(&vm->guest->lock);
+  g_assert(!vm->destroyed);
+  vm->inside++;
+  bh_mutex_unlock(&vm->guest->lock);
+  result = pass(vm->guest, step);
+  bh_mutex_lock(&vm->guest->lock);
+  vm->inside--;
   if (vm->dead) result = BH_E_NOT_VALID_STATE;
   bh_mutex_unlock(&vm->guest->lock);
   return result;
@@ -78,7 +85,7 @@ static BhResult vm_create(BhGuest *base, const BhVmSettings *settings, const BhV
   (void)settings;
   if (BH_FAILED(passed)) return passed;
   vm = g_new(FakeVm, 1);
-  *vm = (FakeVm){{base->class}, guest, events, data, FALSE};
+  *vm = (FakeVm){.parent = {base->class}, .guest = guest, .events = events, .data = data};
   bh_mutex_lock(&guest->lock);
   guest->vms = g_list_prepend(guest->vms, vm);
   bh_mutex_unlock(&guest->lock);
@@ -92,9 +99,11 @@ static void vm_destroy(BhVm *base) {
 
   pass(guest, BH_FAKE_VM_DESTROY);
   bh_mutex_lock(&guest->lock);
+  g_assert(!vm->destroyed && vm->inside == 0);
+  vm->destroyed = TRUE;
   guest->vms = g_list_remove(guest->vms, vm);
+  guest->graves = g_list_prepend(guest->graves, vm);
   bh_mutex_unlock(&guest->lock);
-  g_free(vm);
 }
 
 static BhResult mount(BhVm *vm, const char *host_path, const char *linux_path, gboolean read_only,
@@ -243,6 +252,7 @@ void bh_fake_guest_clear(BhFakeGuest *guest) {
   g_assert_null(guest->vms);
   g_assert_cmpuint(guest->processes, ==, 0);
   g_assert_cmpuint(guest->resources, ==, 0);
+  g_list_free_full(guest->graves, g_free);
   bh_mutex_clear(&guest->lock);
 }
 

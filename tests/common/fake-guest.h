@@ -34,6 +34,7 @@ typedef struct {
   BhMutex lock; /* a leaf; guards all below */
   guint passed[BH_FAKE_COUNT];
   GList *vms;                 /* that are there now, the newest first */
+  GList *graves;              /* destroyed ones: that none of them is used is asserted */
   guint processes, resources; /* likewise */
   guint inside, max_inside;   /* mounts and processes being started now, and most of them at once */
   guint32 last_number;        /* of an instance or container */

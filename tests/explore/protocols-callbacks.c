@@ -135,11 +135,12 @@ static void reverse_order(gconstpointer data) {
 static const BhProtocol protocols[] = {
     {"termination-drains-a-call", "a VM's end waits for the call that looks at it",
      .run = termination_drains_calls, .data = GUINT_TO_POINTER(1), .bound = BH_EXPLORE_NO_BOUND},
-    {"termination-drains-calls", "three of them", .run = termination_drains_calls, .data = GUINT_TO_POINTER(3)},
+    {"termination-drains-calls", "three of them", .run = termination_drains_calls, .data = GUINT_TO_POINTER(3),
+     .alike = TRUE},
     {"hook-with-calls-then-termination", "calls beside a hook, then the VM's end",
      .run = hook_with_calls_then_termination},
     {"two-changes-and-a-call", "changes one after the other, and a call between them or not",
-     .run = two_changes_and_a_call},
+     .run = two_changes_and_a_call, .bound = BH_EXPLORE_NO_BOUND},
     {"call-that-wants-the-instance", "the reverse order is reported", .run = reverse_order,
      .expects = "lock order: *takes instance lock *while it holds callback lock *"},
 };

@@ -34,6 +34,7 @@ static void work(gpointer data) {
   Session *session = call->session;
   gpointer outer = session->inside;
 
+  bh_scheduler_note("the call runs");
   bh_explore_once(&call->runs, "the call");
   bh_explore_expect(outer == NULL || outer == bh_thread_self(), "another thread has the lock");
   call->ran_on = session->inside = bh_thread_self();
@@ -289,16 +290,18 @@ static void work_that_notifies(gconstpointer data) {
 static const BhProtocol protocols[] = {
     {"two-calls", "two calls on a free lock run one after the other", .run = two_calls,
      .bound = BH_EXPLORE_NO_BOUND},
-    {"call-against-operations", "a call and two operations want the lock", .run = call_against_operations},
+    {"call-against-operations", "a call and two operations want the lock", .run = call_against_operations,
+     .bound = BH_EXPLORE_NO_BOUND},
     {"call-inside-a-hook", "a call from inside a hook runs on the notifying thread", .run = call_inside_a_hook,
      .bound = BH_EXPLORE_NO_BOUND},
     {"call-before-the-notification", "a call that came before the notification is served by it",
-     .run = call_before_the_notification},
+     .run = call_before_the_notification, .bound = BH_EXPLORE_NO_BOUND},
     {"call-against-a-stop", "a call at any moment of an operation that notifies", .run = calls_against_a_stop,
-     .data = GUINT_TO_POINTER(1)},
-    {"two-calls-against-a-stop", "two of them", .run = calls_against_a_stop, .data = GUINT_TO_POINTER(2)},
+     .data = GUINT_TO_POINTER(1), .bound = BH_EXPLORE_NO_BOUND},
+    {"two-calls-against-a-stop", "two of them", .run = calls_against_a_stop, .data = GUINT_TO_POINTER(2),
+     .alike = TRUE},
     {"eight-calls-against-a-stop", "eight of them", .run = calls_against_a_stop, .data = GUINT_TO_POINTER(8),
-     .bound = 1},
+     .bound = 1, .alike = TRUE},
     {"call-across-two-notifications", "a call at any moment of an operation that notifies twice",
      .run = call_across_two_notifications},
     {"two-stops-and-a-call", "a call, and two operations that notify", .run = two_stops_and_a_call},

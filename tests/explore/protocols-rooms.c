@@ -183,11 +183,13 @@ static void hook_slots_are_a_threads_own(gconstpointer data) {
 
 static const BhProtocol protocols[] = {
     {"workers-first-use", "jobs that wait for each other, from two threads at once", .run = workers_first_use,
-     .data = GUINT_TO_POINTER(2)},
-    {"workers-first-use-by-three", "from three", .run = workers_first_use, .data = GUINT_TO_POINTER(3)},
-    {"workers-post-and-free", "each job runs once, before the workers are gone", .run = workers_post_and_free},
+     .data = GUINT_TO_POINTER(2), .bound = BH_EXPLORE_NO_BOUND},
+    {"workers-first-use-by-three", "from three", .run = workers_first_use, .data = GUINT_TO_POINTER(3),
+     .alike = TRUE},
+    {"workers-post-and-free", "each job runs once, before the workers are gone", .run = workers_post_and_free,
+     .bound = BH_EXPLORE_NO_BOUND},
     {"timer-against-its-end", "a timer that is due, called off; its data is freed once",
-     .run = timer_against_its_end},
+     .run = timer_against_its_end, .bound = BH_EXPLORE_NO_BOUND},
     {"latch-keeps-the-first", "two crashes, and one report", .run = latch_keeps_the_first,
      .bound = BH_EXPLORE_NO_BOUND},
     {"hook-slots-are-a-threads-own", "two hooks at once, each its own notification's",

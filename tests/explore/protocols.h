@@ -14,3 +14,5 @@ typedef struct {
 extern const BhProtocolTable bh_protocols_instance_lock;
 extern const BhProtocolTable bh_protocols_callbacks;
 extern const BhProtocolTable bh_protocols_rooms;
+extern const BhProtocolTable bh_protocols_wslc;
+extern const BhProtocolTable bh_protocols_service;
