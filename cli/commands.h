@@ -20,6 +20,7 @@ typedef struct {
 } BhCommand;
 
 extern const BhCommand bh_command_run;
+extern const BhCommand bh_command_explore;
 
 /* Those that only this platform has, up to a NULL. */
 extern const BhCommand *const bh_platform_commands[];

@@ -65,10 +65,6 @@ int main(int argc, char **argv) {
 #else
   arguments = g_strdupv(argv);
 #endif
-#ifdef NDEBUG
-  bh_lock_order_start(BH_LOCK_ORDER_LOG);
-#else
-  bh_lock_order_start(BH_LOCK_ORDER_FATAL);
-#endif
+  bh_lock_order_start(bh_lock_order_mode_of_build());
   return dispatch(arguments);
 }

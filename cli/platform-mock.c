@@ -34,4 +34,4 @@ char *bh_platform_absolute(const char *path) {
   return g_canonicalize_filename(path, NULL);
 }
 
-const BhCommand *const bh_platform_commands[] = {NULL};
+const BhCommand *const bh_platform_commands[] = {&bh_command_explore, NULL};

@@ -6,18 +6,18 @@
 
 static const BhLockClass backend_class = {"backend", BH_RANK_LEAF, FALSE};
 
-/* TRUE: the host lives, and an event of it begins. */
-static gboolean begin_event(DirectLink *link, gboolean last) {
-  gboolean lives;
+/* The first host, in an event of its that begins; NULL: it does not live. */
+static DirectLink *begin_event(DirectBackend *backend, gboolean last) {
+  DirectLink *link;
 
-  bh_mutex_lock(&link->backend->lock);
-  lives = !link->dead;
-  if (lives) {
+  bh_mutex_lock(&backend->lock);
+  link = backend->first != NULL && !backend->first->dead ? backend->first : NULL;
+  if (link != NULL) {
     link->events_out++;
     link->dead = last;
   }
-  bh_mutex_unlock(&link->backend->lock);
-  return lives;
+  bh_mutex_unlock(&backend->lock);
+  return link;
 }
 
 static void end_event(DirectLink *link) {
@@ -36,14 +36,18 @@ static gboolean is_dead(DirectLink *link) {
   return dead;
 }
 
-void direct_die(DirectLink *link) {
-  if (!begin_event(link, TRUE)) return;
+void direct_die(DirectBackend *backend) {
+  DirectLink *link = begin_event(backend, TRUE);
+
+  if (link == NULL) return;
   link->events->died(link->data, "the test says so");
   end_event(link);
 }
 
-gboolean direct_call(DirectLink *link, const BhCall *call, BhCallReply *reply) {
-  if (!begin_event(link, FALSE)) return FALSE;
+gboolean direct_call(DirectBackend *backend, const BhCall *call, BhCallReply *reply) {
+  DirectLink *link = begin_event(backend, FALSE);
+
+  if (link == NULL) return FALSE;
   link->events->call(link->data, call, reply);
   bh_resource_clear(&reply->resource);
   end_event(link);

@@ -7,8 +7,6 @@
 #include "core/backend.h"
 #include "core/sync.h"
 
-#define DIRECT_MAX_LINKS 2
-
 typedef struct DirectBackend DirectBackend;
 
 typedef struct {
@@ -37,8 +35,8 @@ struct DirectBackend {
 void direct_backend_init(DirectBackend *backend);
 void direct_backend_clear(DirectBackend *backend); /* no link is left: expected */
 
-/* The host dies, unless it has: calls in flight go on, further ones fail. */
-void direct_die(DirectLink *link);
+/* The first host dies, unless it has: calls in flight go on, further ones fail. */
+void direct_die(DirectBackend *backend);
 
-/* A plugin's call. FALSE: the host is no more, and it was not made. */
-gboolean direct_call(DirectLink *link, const BhCall *call, BhCallReply *reply);
+/* A call of the first host's. FALSE: the host is no more, and it was not made. */
+gboolean direct_call(DirectBackend *backend, const BhCall *call, BhCallReply *reply);

@@ -7,8 +7,9 @@ static const BhCallbacks *const shared = &bh_callbacks_shared;
 
 typedef struct {
   BhCallbackGate gate;
-  const int *vm; /* what calls look at: not to be changed while one of them runs */
-  guint runs;    /* of calls, guarded by lock */
+  const int *vm;     /* what calls look at: not to be changed while one of them runs */
+  gboolean changing; /* a change goes on: no call may see that */
+  guint runs;        /* of calls, guarded by lock */
   BhMutex lock;
 } Session;
 
@@ -31,6 +32,7 @@ static void look_at_vm(gpointer data) {
   Session *session = data;
   const int *vm = session->vm;
 
+  bh_explore_expect(!session->changing, "a call began in the midst of a change");
   bh_mutex_lock(&session->lock);
   session->runs++;
   bh_mutex_unlock(&session->lock);
@@ -47,7 +49,11 @@ static gpointer caller(gpointer data) {
 
 static void end_vm(Session *session) {
   shared->mutate_begin(&session->gate);
+  session->changing = TRUE;
   session->vm = NULL;
+  bh_mutex_lock(&session->lock); /* as long as it takes to look at a lock */
+  bh_mutex_unlock(&session->lock);
+  session->changing = FALSE;
   shared->mutate_end(&session->gate);
 }
 

@@ -287,6 +287,87 @@ static void work_that_notifies(gconstpointer data) {
   end_operation(&session);
 }
 
+/* --- Who goes first ---------------------------------------------------------------------------------------------- */
+
+static void look_for_the_end(gpointer data) {
+  Call *call = data;
+  const BhCallPump *pump = &call->session->lock.pump;
+
+  /* Between the pump's look and this there is no choice point (but with --releases). */
+  bh_explore_expect(!pump->serving || !pump->ended, "the notification has ended, and the pump goes on");
+  bh_explore_once(&call->runs, "the call");
+}
+
+static gpointer call_and_look(gpointer data) {
+  Call *call = data;
+
+  bh_instance_lock_call(&call->session->lock, look_for_the_end, call);
+  return NULL;
+}
+
+/* A stream of calls cannot hold up the notification's end. */
+static void end_among_calls(gconstpointer data) {
+  Session session;
+  Call calls[2] = {{.session = &session}, {.session = &session}};
+  BhThread *threads[2];
+
+  (void)data;
+  session_init(&session, bh_workers_new("worker"));
+  for (guint i = 0; i < 2; i++)
+    threads[i] = bh_thread_new("caller", BH_RANK_SESSION_TABLE, call_and_look, &calls[i]);
+  begin_operation(&session);
+  notify(&session, nothing, NULL);
+  end_operation(&session);
+  for (guint i = 0; i < 2; i++) bh_thread_join(threads[i]);
+  bh_workers_free(session.workers);
+  session_clear(&session);
+}
+
+/* Both waited when the lock was released: the operation was first. */
+typedef struct {
+  Call call; /* first: it is what the call gets */
+  gboolean both_waited, operated;
+} Order;
+
+static void note_order(gpointer data) {
+  Order *order = data;
+  bh_explore_expect(!order->both_waited || order->operated, "a call went before an operation that waited, too");
+}
+
+static gpointer call_in_order(gpointer data) {
+  Order *order = data;
+
+  bh_instance_lock_call(&order->call.session->lock, note_order, order);
+  return NULL;
+}
+
+static gpointer operate_in_order(gpointer data) {
+  Order *order = data;
+
+  begin_operation(order->call.session);
+  order->operated = TRUE;
+  end_operation(order->call.session);
+  return NULL;
+}
+
+static void operation_before_calls(gconstpointer data) {
+  Session session;
+  Order order = {.call = {.session = &session}};
+  BhThread *threads[2];
+
+  (void)data;
+  session_init(&session, NULL);
+  begin_operation(&session);
+  threads[0] = bh_thread_new("caller", BH_RANK_SESSION_TABLE, call_in_order, &order);
+  threads[1] = bh_thread_new("operation", BH_RANK_SESSION_TABLE, operate_in_order, &order);
+  bh_mutex_lock(&session.lock.monitor);
+  order.both_waited = !g_queue_is_empty(&session.lock.operations) && !g_queue_is_empty(&session.lock.pump.waiting);
+  bh_mutex_unlock(&session.lock.monitor);
+  end_operation(&session);
+  for (guint i = 0; i < 2; i++) bh_thread_join(threads[i]);
+  session_clear(&session);
+}
+
 static const BhProtocol protocols[] = {
     {"two-calls", "two calls on a free lock run one after the other", .run = two_calls,
      .bound = BH_EXPLORE_NO_BOUND},
@@ -308,6 +389,10 @@ static const BhProtocol protocols[] = {
     {"two-sessions-one-host", "two sessions notify at once, and their hooks call", .run = two_sessions_one_host},
     {"no-thread-for-a-notification", "a notification that cannot be made loses no call",
      .run = no_thread_for_a_notification},
+    {"end-among-calls", "the notification's end is seen between any two calls", .run = end_among_calls,
+     .alike = TRUE},
+    {"operation-before-calls", "an operation that waits goes before calls that wait",
+     .run = operation_before_calls},
     {"work-that-notifies", "work on a pump must not notify: asserted", .run = work_that_notifies,
      .expects = "assertion: *work on a pump must not notify*"},
 };

@@ -70,7 +70,7 @@ static void first_use(gconstpointer data) {
 static gpointer ask(gpointer data) {
   Party *party = data;
 
-  party->result = world_call(party->world->backend.first, BH_API_EXECUTE_BINARY, 1);
+  party->result = world_call(party->world, BH_API_EXECUTE_BINARY, 1);
   return NULL;
 }
 
@@ -160,7 +160,7 @@ static void call_against_stop(gconstpointer callbacks) {
 /* --- A host dies ---------------------------------------------------------------------------------------------------- */
 
 static gpointer die(gpointer data) {
-  direct_die(((World *)data)->backend.first);
+  direct_die(&((World *)data)->backend);
   return NULL;
 }
 
@@ -182,6 +182,11 @@ static void host_dies(gconstpointer callbacks) {
     bh_explore_expect(result == BH_RPC_E_SERVER_DIED, "it failed with 0x%08x", (guint)result);
     bh_explore_expect(g_str_has_prefix(error->message, "A fatal error was returned by plugin 'Plugin'"), "%s",
                       error->message);
+  } else {
+    /* Nobody passed it over: its veto would have been. The first session was world_load's. */
+    bh_explore_expect(world_seen(&world, BH_HOOK_VM_STARTED, 2) == 1 &&
+                          world_seen(&world, BH_HOOK_DISTRIBUTION_STARTED, 2) == 1,
+                      "it succeeded, and the plugin was not asked");
   }
   close_session(&party);
   world.host_died = TRUE;
@@ -192,7 +197,7 @@ static gpointer call_then_die(gpointer data) {
   Party *party = data;
 
   ask(data);
-  direct_die(party->world->backend.first);
+  direct_die(&party->world->backend);
   return NULL;
 }
 
@@ -261,6 +266,27 @@ static void shutdown_in_flight(gconstpointer callbacks) {
   world_close(&world);
 }
 
+/* --- A call while its host is released ------------------------------------------------------------------------------ */
+
+static void call_against_release(gconstpointer callbacks) {
+  World world;
+  Party party, caller = {.world = &world};
+  BhThread *thread;
+
+  world_open(&world, callbacks);
+  party = (Party){&world, new_session(&world), BH_E_FAIL};
+  start(&party);
+  bh_session_unref(party.session);
+  thread = world_thread("plugin", ask, &caller);
+  bh_service_free(world.service);
+  world.service = NULL;
+  bh_thread_join(thread);
+  bh_explore_expect(BH_SUCCEEDED(caller.result) || caller.result == BH_E_NOT_FOUND ||
+                        caller.result == BH_E_UNEXPECTED,
+                    "it was answered 0x%08x", (guint)caller.result);
+  world_close(&world);
+}
+
 #define BOTH(protocol, shows, func) \
   {.name = protocol "-pumped", .about = shows, .run = func, .data = &bh_callbacks_pumped}, { \
     .name = protocol "-shared", .about = shows, .run = func, .data = &bh_callbacks_shared \
@@ -273,6 +299,7 @@ static const BhProtocol protocols[] = {
     BOTH("host-dies", "a host dies while a session starts", host_dies),
     BOTH("host-dies-after-a-call", "likewise, and its last call is in flight", host_dies_after_a_call),
     BOTH("vm-dies", "a VM dies in its first hook, and the next start works", vm_dies),
+    BOTH("call-against-release", "a call comes while the service is freed", call_against_release),
     BOTH("shutdown", "the service stops with everything in flight", shutdown_in_flight),
 };
 

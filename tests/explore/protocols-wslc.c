@@ -187,7 +187,7 @@ static void work_against_idle_stop(gconstpointer data) {
 static gpointer call_outside_hooks(gpointer data) {
   Party *party = data;
 
-  party->result = world_call(party->world->backend.first, BH_API_CONTAINER_MOUNT_FOLDER, 1);
+  party->result = world_call(party->world, BH_API_CONTAINER_MOUNT_FOLDER, 1);
   return NULL;
 }
 
@@ -215,7 +215,7 @@ static void call_against_the_end(gconstpointer data) {
 static gpointer create_process(gpointer data) {
   Party *party = data;
 
-  party->result = world_call(party->world->backend.first, BH_API_CONTAINER_CREATE_PROCESS, 1);
+  party->result = world_call(party->world, BH_API_CONTAINER_CREATE_PROCESS, 1);
   return NULL;
 }
 
@@ -229,7 +229,7 @@ static void host_dies_against_a_process(gconstpointer data) {
   bh_explore_expect(BH_SUCCEEDED(world_create(&world, "dev", TRUE, &party.session)), "no session");
   world_run(party.session);
   thread = world_thread("plugin", create_process, &party);
-  direct_die(world.backend.first);
+  direct_die(&world.backend);
   bh_thread_join(thread);
   bh_explore_expect(world.guest.processes == 0, "a dead host has %u processes", world.guest.processes);
   bh_service_release_container_session(world.service, party.session);

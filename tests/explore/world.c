@@ -48,7 +48,7 @@ static void expect_pair(const Seen *seen, guint32 session, BhHook begin, BhHook 
 }
 
 void world_close(World *world) {
-  bh_service_free(world->service);
+  if (world->service != NULL) bh_service_free(world->service);
   for (guint32 i = 0; i < WORLD_SESSIONS && !world->host_died; i++) {
     expect_pair(&world->vm[i], i + 1, BH_HOOK_VM_STARTED, BH_HOOK_VM_STOPPING);
     expect_pair(&world->vm[i], i + 1, BH_HOOK_DISTRIBUTION_STARTED, BH_HOOK_DISTRIBUTION_STOPPING);
@@ -93,7 +93,7 @@ BhResult world_run(BhContainerSession *session) {
   return bh_container_session_run(session, &(BhProgram){.path = "/bin/true"}, nothing, NULL, &linux_error, NULL);
 }
 
-BhResult world_call(DirectLink *link, BhApi api, guint32 session) {
+BhResult world_call(World *world, BhApi api, guint32 session) {
   g_auto(BhCallReply) reply = {0};
   BhCall call = {.api = api,
                  .session = session,
@@ -102,5 +102,5 @@ BhResult world_call(DirectLink *link, BhApi api, guint32 session) {
                  .linux_path = (char *)"/mnt",
                  .name = (char *)"mnt"};
 
-  return direct_call(link, &call, &reply) ? reply.result : BH_E_UNEXPECTED;
+  return direct_call(&world->backend, &call, &reply) ? reply.result : BH_E_UNEXPECTED;
 }

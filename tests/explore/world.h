@@ -48,4 +48,4 @@ BhThread *world_thread(const char *name, WorldFunc func, gpointer data);
 
 BhResult world_create(World *world, const char *name, gboolean on_demand, BhContainerSession **session);
 BhResult world_run(BhContainerSession *session);
-BhResult world_call(DirectLink *link, BhApi api, guint32 session);
+BhResult world_call(World *world, BhApi api, guint32 session);
