@@ -18,7 +18,7 @@
  * OnSessionCreated, whichever of these ends the session: a veto, a name that another has won, its last user, a
  * termination, its VM's death, the service's end.
  *
- * Threading: any function from any thread that holds no lock, but from no plugin's call. */
+ * Threading: any function from any thread that holds no lock, but not from bh_container_session_call. */
 #pragma once
 
 #include "process-table.h"
@@ -54,8 +54,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(BhContainerSession, bh_container_session_unref)
 guint32 bh_container_session_id(const BhContainerSession *session);
 const char *bh_container_session_name(const BhContainerSession *session);
 
-/* Each of the following needs the VM: on demand it is started. E_NOT_VALID_STATE: the session has ended, or its VM has
- * died. */
+/* What follows needs the VM: on demand it is started, but to stop something or to find that it is not there.
+ * E_NOT_VALID_STATE: the session has ended, or its eager VM has died. What a spec or program points to is the caller's, for
+ * the call. */
 
 /* Starts a container from an image of the session's (NULL root: that image's folder; no such image: 0x80070490), and tells
  * the plugins; one of them may refuse it. Its name is taken: 0x800700B7. */
@@ -72,9 +73,9 @@ BhResult bh_container_session_create_image(BhContainerSession *session, const ch
 /* Forgets an image, and tells the plugins. Containers that were made of it run on. No such image: 0x80070490. */
 BhResult bh_container_session_delete_image(BhContainerSession *session, const char *name, BhError **error);
 
-/* Runs a program in the VM's root namespace. func has process and streams while it runs, and the VM is in use until it
- * returns: to read what comes, to wait for the process's event, to take streams for itself. What it leaves is closed and
- * freed. The program could not be executed: E_FAIL, and *linux_error is errno (else 0). */
+/* Runs a program in the VM's root namespace. func has process and streams: to read what comes, to wait for the process's
+ * event, to take streams for itself. Until it returns, the VM is not idle; but whoever ends the session does not wait for it:
+ * the program is ended, and its streams and its event say so. What func leaves is closed and freed. The program could not be executed: E_FAIL, and *linux_error is errno (else 0). */
 typedef void (*BhProcessFunc)(BhProcess *process, BhResource streams[BH_STREAM_COUNT], gpointer data);
 BhResult bh_container_session_run(BhContainerSession *session, const BhProgram *program, BhProcessFunc func,
                                   gpointer data, gint32 *linux_error, BhError **error);
@@ -85,13 +86,14 @@ BhResult bh_container_session_stop_idle_vm(BhContainerSession *session, BhError 
 
 /* --- For the service --------------------------------------------------------------------------------------------- */
 
+/* settings: name is copied, the user's sid is referenced. */
 BhContainerSession *bh_container_session_new(const BhSessionShared *shared, guint32 id,
                                              const BhContainerSettings *settings);
 
-/* ended: its VM has died and it has no other way to go on. Called once at most, on a worker, with no lock held. Set before
+/* on_end: its VM is eager, and has died. Called once at most, on a worker, with no lock held. Set before
  * bh_container_session_begin. */
 void bh_container_session_on_end(BhContainerSession *session,
-                                 void (*ended)(BhContainerSession *session, gpointer data), gpointer data);
+                                 void (*on_end)(BhContainerSession *session, gpointer data), gpointer data);
 
 /* Loads the plugins, starts an eager VM, and asks the plugins. Success: nobody else can do anything with it until it is
  * announced or abandoned. A failure: it was stopped again, and nothing is left to do but to forget it. */

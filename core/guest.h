@@ -15,9 +15,8 @@
  * one of them returns promptly, with E_NOT_VALID_STATE, once the VM has died.
  *
  * Events arrive on a thread of the guest's own, which holds no lock of the guest's meanwhile; their handlers take leaf locks
- * only. `vm_destroy` returns
- * only after the last event has returned, so it waits for that thread: a caller must hold no lock which the
- * event's handler takes. */
+ * only. `vm_destroy` returns only after the last event has returned, so it waits for that thread: a caller must hold no lock
+ * which the event's handler takes. */
 #pragma once
 
 #include "result.h"
@@ -82,7 +81,7 @@ typedef struct BhProcess BhProcess;
 /* What a container is made of: an image, and a program that is run in it. */
 typedef struct {
   const char *name;  /* unique among the VM's */
-  const char *image; /* its image's name */
+  const char *image; /* its image's name; NULL: it is made of no image */
   const char *root;  /* the Linux folder that is its /; NULL: the machine's own */
   BhProgram program; /* its first process: when that ends, the container does. Its stdin and stdout are empty */
 } BhContainerSpec;
@@ -105,8 +104,8 @@ typedef struct {
    * not of a VM that could not be created. */
   void (*died)(gpointer data);
 
-  /* The first process of a container ended. At most once a container; it may still come while container_stop runs, and
-   * before container_start has returned. May be NULL. */
+  /* The first process of a container ended. At most once a container; before container_stop returns, and perhaps before
+   * container_start has. May be NULL. */
   void (*container_ended)(gpointer data, guint32 number);
 } BhVmEvents;
 
@@ -166,7 +165,7 @@ typedef struct {
    * 0x80070003. */
   BhResult (*container_start)(BhVm *vm, const BhContainerSpec *spec, BhDescription *container);
 
-  /* Ends every process of it. Also due for a container that ended by itself. */
+  /* Ends every process of it. Also due for a container that ended by itself. No such container: 0x80070490. */
   BhResult (*container_stop)(BhVm *vm, guint32 number);
 
   /* Describes the folder root (NULL: the machine's own) as the image `name`. No such folder: 0x80070003. */

@@ -13,14 +13,16 @@ struct BhService {
   BhTimers *timers;
   BhPluginManager *manager;
   BhSessionShared shared;
-  BhMutex table_lock;   /* guards all below, up to last_container */
-  GHashTable *sessions; /* id → BhSession, with a reference */
-  GHashTable
-      *containers; /* id → ContainerEntry: whom plugins' calls reach, from before OnSessionCreated until after
-                             OnSessionStopping */
-  GHashTable
-      *names; /* name → ContainerEntry: whom users reach, from when the plugins agreed until its end begins */
+
+  /* Who is there. Whom plugins' calls reach, by id: VM sessions while they are open; WSLC sessions from before
+   * OnSessionCreated until after OnSessionStopping. Whom users reach, by name: WSLC sessions, from when the plugins have
+   * agreed until their end begins. */
+  BhMutex table_lock;     /* guards all up to last_container */
+  GHashTable *sessions;   /* id → BhSession, with a reference */
+  GHashTable *containers; /* id → ContainerEntry */
+  GHashTable *names;      /* name → ContainerEntry */
   guint32 last_session, last_container;
+
   gint64 stop_timeout;
   BhMutex stop_lock; /* guards stopped */
   BhCond stop_ended; /* stopped was set */
@@ -270,7 +272,7 @@ BhResult bh_service_create_container_session(BhService *service, const BhContain
   result = bh_container_session_begin(created, error);
   if (BH_SUCCEEDED(result) && !publish(service, created)) result = bh_container_session_abandon(created, error);
   if (BH_FAILED(result)) {
-    end_container_session(service, created, NULL); /* it was stopped already */
+    end_container_session(service, created, "it was not published"); /* it was stopped already */
     return result;
   }
   bh_container_session_announce(created);

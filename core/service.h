@@ -64,14 +64,16 @@ BhResult bh_service_create_container_session(BhService *service, const BhContain
 BhResult bh_service_open_container_session(BhService *service, const char *name, BhContainerSession **session,
                                            BhError **error);
 
-/* Drops the caller's reference, and its use: when that was the last and the session is not persistent, it is stopped. */
+/* Drops the caller's reference, and its use: when that was the last and the session is not persistent, it is stopped, which
+ * waits for its last hooks, for operations in it and for plugins' calls. */
 void bh_service_release_container_session(BhService *service, BhContainerSession *session);
 
-/* Stops it, whoever uses it. */
+/* Stops it, whoever uses it; waits for the same. */
 void bh_service_terminate_container_session(BhService *service, BhContainerSession *session);
 
 /* Closes every session, releases the hosts, frees service. At the stop timeout every host is
- * ended, so that a hook which does not return holds up nothing. The caller holds no lock. */
+ * ended, so that a hook which does not return holds up nothing. Operations that are inside a session fail or end first; no
+ * further function of the service is called. The caller holds no lock. */
 void bh_service_free(BhService *service);
 
 G_END_DECLS
