@@ -154,6 +154,7 @@ static gboolean unknown_step(Parser *parser) {
   const char *first = word_at(parser, 0);
   gboolean first_known = FALSE;
 
+  g_assert(first != NULL);
   for (guint i = 0; i < G_N_ELEMENTS(infos); i++)
     if (g_str_equal(infos[i].own[0], first)) first_known = TRUE;
   for (guint i = 0; i < G_N_ELEMENTS(infos); i++) {

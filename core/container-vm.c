@@ -50,7 +50,7 @@ gboolean bh_container_vm_begin_end(BhContainerVm *self) {
     self->ended = TRUE; /* first, so that the work to wait for gets no more */
     self->changing = TRUE;
     bh_cond_broadcast(&self->changed);
-    while (self->work > 0) bh_cond_wait(&self->changed, &self->lock);
+    while (self->work > 0 || self->arming > 0) bh_cond_wait(&self->changed, &self->lock);
   }
   timer = self->timer;
   self->timer = 0;
@@ -168,7 +168,7 @@ static gboolean is_idle(const BhContainerVm *self) {
   return self->on_demand && self->vm != NULL && self->work == 0 && self->holds == 0;
 }
 
-/* In the place of an older one, if there is one. */
+/* In the place of an older one, if there is one. Where two do so at once, both timers stay: each looks at the clock again. */
 static void set_timer(BhContainerVm *self, guint64 old) {
   guint64 timer;
 
@@ -177,28 +177,27 @@ static void set_timer(BhContainerVm *self, guint64 old) {
                         self->owner->ref(self->data), self->owner->unref);
   bh_mutex_lock(&self->lock);
   self->timer = timer;
+  self->arming--;
+  bh_cond_broadcast(&self->changed);
   bh_mutex_unlock(&self->lock);
 }
 
 void bh_container_vm_end_work(BhContainerVm *self) {
   gboolean arms;
-  guint64 old;
+  guint64 old = 0;
 
   bh_mutex_lock(&self->lock);
-  arms = self->idle_timeout > 0 && !self->ended && self->work == 1 && self->holds == 0 && self->on_demand &&
-         self->vm != NULL;
-  old = arms ? self->timer : 0;
+  self->work--; /* in one step with what follows: of two that end at once, one is the last */
+  arms = self->idle_timeout > 0 && !self->ended && is_idle(self);
   if (arms) {
+    self->arming++; /* whoever ends the session, and after that frees the timers, waits for that, and finds the timer */
+    old = self->timer;
     self->timer = 0;
     self->idle_from = bh_clock_now();
   }
-  bh_mutex_unlock(&self->lock);
-  /* It still is work: whoever ends the session, and after that frees the timers, waits for it, and finds the timer. */
-  if (arms) set_timer(self, old);
-  bh_mutex_lock(&self->lock);
-  self->work--;
   bh_cond_broadcast(&self->changed);
   bh_mutex_unlock(&self->lock);
+  if (arms) set_timer(self, old);
 }
 
 void bh_container_vm_hold(BhContainerVm *self) {

@@ -60,6 +60,7 @@ typedef struct {
   BhResult refusal;   /* what calls get instead of the VM; BH_OK: the VM */
   guint work, calls;  /* that go on */
   guint holds;        /* containers and programs that run: the VM is not idle */
+  guint arming;       /* threads that set the timer; the VM is idle, and may stop, meanwhile */
   guint64 timer;      /* of the idle timeout; 0: none */
   gint64 idle_from;   /* when it began */
 } BhContainerVm;

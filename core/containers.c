@@ -97,7 +97,7 @@ static BhResult stop_container(BhContainerSession *session, Container *container
   bh_trace_end(session->shared->trace, &span, result, "%s", container->name);
   if (BH_FAILED(result) && result != BH_E_NOT_VALID_STATE && !force) {
     bh_mutex_lock(&session->lock);
-    container->running = announced;
+    container->running = TRUE; /* whether the plugins agreed to it or not: it can be tried again */
     bh_mutex_unlock(&session->lock);
     return result;
   }
@@ -192,7 +192,7 @@ static BhResult reserve_container(BhContainerSession *session, const BhContainer
     *container = g_new0(Container, 1);
     (*container)->name = g_strdup(spec->name);
     g_hash_table_insert(session->containers, (*container)->name, *container);
-    *root = g_strdup(spec->root != NULL ? spec->root : image->root);
+    *root = g_strdup(image == NULL ? spec->root : spec->root != NULL ? spec->root : image->root);
   }
   bh_mutex_unlock(&session->lock);
   if (result == BH_E_NOT_FOUND)
@@ -236,6 +236,7 @@ static BhResult start_container(BhContainerSession *session, BhVm *vm, const BhC
   BhResult result = reserve_container(session, wanted, &container, &root, context, error);
 
   if (BH_FAILED(result)) return result;
+  g_assert(container != NULL);
   spec.root = root;
   result = vm->class->container_start(vm, &spec, &description);
   bh_trace_end(session->shared->trace, &span, result, "%s of %s", spec.name, known_id(spec.image));

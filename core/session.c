@@ -410,9 +410,10 @@ BhResult bh_session_terminate(BhSession *session, const BhGuid *id, BhError **er
   BhResult result = begin(session, &context, error);
   Running *running = bh_session_find_running(session, id);
 
-  if (BH_SUCCEEDED(result) && running == NULL)
+  if (BH_FAILED(result)) return end(session, result);
+  if (running == NULL)
     result = bh_error_set(error, BH_E_DISTRO_NOT_RUNNING, &context, "The distribution is not running");
-  else if (BH_SUCCEEDED(result))
+  else
     result = stop_one(session, running, &context, error);
   return end(session, result);
 }

@@ -261,6 +261,11 @@ static void memory_vm_destroy(BhVm *base) {
   memory_tasks_end(vm, 0, TRUE);
   bh_mutex_unlock(&vm->lock);
   if (vm->undertaker != NULL) bh_thread_join(vm->undertaker);
+  /* A container's thread looks at the others' tasks: none goes before all have ended. Nothing is added any more. */
+  for (GList *at = vm->tasks; at != NULL; at = at->next) {
+    MemoryTask *task = at->data;
+    bh_thread_join(g_steal_pointer(&task->thread));
+  }
   g_list_free_full(vm->tasks, memory_task_free);
   g_ptr_array_unref(vm->mounts);
   g_hash_table_unref(vm->instances);

@@ -227,15 +227,15 @@ bh_wine_stop() (
 # ---- Meson ----
 
 # The distribution's, whatever else is on PATH: a pyenv's or a venv's may be older, or broken.
+BH_MESON=/usr/bin/meson
+[[ -x $BH_MESON ]] || BH_MESON=meson
 bh_meson() {
-  local meson=/usr/bin/meson
-  [[ -x $meson ]] || meson=meson
-  "$meson" "$@"
+  "$BH_MESON" "$@"
 }
 
-# bh_configure native|windows. Once done, Ninja keeps it up to date.
+# bh_configure native|windows|asan|tsan|coverage|analyzer|fuzz. Once done, Ninja keeps it up to date.
 bh_configure() {
-  local options=()
+  local options=() environment=()
   [[ ! -e $BH_BUILD/$1/build.ninja ]] || return 0
   # Meson puts this link into GLib's folder here, and later trips over it if that folder is gone.
   rm -f "$BH_ROOT/subprojects/gvdb.wrap"
@@ -244,18 +244,36 @@ bh_configure() {
     options+=(--cross-file "$BH_ROOT/cross/x86_64-w64-mingw32.ini"
       --cross-file "$BH_BUILD/exe-wrapper.ini")
   fi
-  bh_meson setup "${options[@]}" "$BH_BUILD/$1" "$BH_ROOT"
+  case $1 in
+    asan) options+=(-Db_sanitize=address,undefined -Dc_args=-fno-sanitize-recover=undefined) ;;
+    tsan) options+=(-Db_sanitize=thread) ;;
+    # Unoptimised, so that lines are what they look like; threads count without losing any.
+    coverage) options+=(-Db_coverage=true -Doptimization=0 -Dc_args=-fprofile-update=atomic) ;;
+    # gcc 12 takes a g_autofree variable for uninitialised where a goto leaves a block; -Wuninitialized and valgrind
+    # know better.
+    analyzer) options+=("-Dc_args=-fanalyzer -Wno-analyzer-use-of-uninitialized-value" -Db_colorout=never) ;;
+    fuzz)
+      environment+=(CC=clang)
+      options+=(-Db_sanitize=address,undefined -Db_lundef=false
+        "-Dc_args=-fno-sanitize-recover=undefined -fsanitize=fuzzer-no-link"
+        "-Dc_link_args=-fsanitize=address") # what is instrumented by that alone could not be linked
+      ;;
+  esac
+  env "${environment[@]}" "$BH_MESON" setup "${options[@]}" "$BH_BUILD/$1" "$BH_ROOT"
 }
 
-# bh_build native|windows
+# bh_build FOLDER [TARGET...]
 bh_build() {
-  ninja -C "$BH_BUILD/$1"
+  local folder=$1
+  shift
+  ninja -C "$BH_BUILD/$folder" "$@"
 }
 
-# All that a script needs before it runs something: packages, sources, prefix, both builds. Wine runs then.
+# All that a script needs before it runs something: packages, sources, prefix, both builds. Wine runs then. A script with
+# more steps has said how many, in BH_STEPS.
 bh_set_up() {
   [[ -e $BH_BUILD/windows/build.ninja ]] || echo "The first time takes about three minutes."
-  BH_STEPS=8
+  BH_STEPS=$((BH_STEPS + 8))
   bh_need_packages
   bh_step "sources of libraries for Windows" bh_fetch_subprojects
   bh_step "Wine prefix" bh_wine_prefix

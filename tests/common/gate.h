@@ -3,9 +3,7 @@
  *   bh_gate_open(&gate)     once; from then on
  *   bh_gate_pass(&gate)     returns at once; until then it waits
  *
- * bh_watch_waits makes a gate open when the calling thread's process sees a thread begin to wait with a lock of that
- * class: the way to know that a call *is queued* without asking again and again. It takes the sync observer's place, so
- * lock-order is off in such a test. */
+ * To know that a call *is queued*, have a sync observer open a gate when the thread begins to wait (BhSyncObserver.wait). */
 #pragma once
 
 #include "core/sync.h"

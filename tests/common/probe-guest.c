@@ -64,13 +64,16 @@ static BhProbeGuest *counting;
 static void (*close_socket)(gintptr value);
 
 static void close_counted(gintptr value) {
-  g_atomic_int_add(&counting->open_sockets, -1);
-  close_socket(value);
+  BhProbeGuest *probe = g_atomic_pointer_get(&counting);
+  void (*close)(gintptr) = g_atomic_pointer_get(&close_socket);
+
+  g_atomic_int_add(&probe->open_sockets, -1);
+  close(value);
 }
 
 static void count_socket(BhProbeGuest *probe, BhResource *socket) {
-  counting = probe;
-  close_socket = socket->close;
+  g_atomic_pointer_set(&counting, probe);
+  g_atomic_pointer_set(&close_socket, socket->close);
   socket->close = close_counted;
   g_atomic_int_inc(&probe->open_sockets);
 }

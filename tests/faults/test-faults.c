@@ -1,8 +1,10 @@
 /* Whole scenarios with one step failing: each thread that is begun, each step of the backend's and of the guest's, in
- * turn, with each result that it may have. Whatever fails, the invariants hold:
+ * turn, with each result that it may have; or with a VM that dies, or a container that ends, at each step of the guest's.
+ * Whatever fails, the invariants hold:
  *
  *   an operation succeeds, or fails with a code and a text
  *   nothing hangs (or the test does), and nothing is left: VMs, processes, resources, hosts
+ *   a plugin whose host lives is told of each end as often as of the beginning
  *   what a plugin asks for runs as often as it was told that it ran
  *   afterwards the service goes on: it works, or says from the latch why not
  *
@@ -19,6 +21,8 @@ typedef enum {
   FAULT_LOAD,
   FAULT_NOTIFY,
   FAULT_GUEST,
+  FAULT_VM_DIES,
+  FAULT_CONTAINER_ENDS,
 } FaultKind;
 
 typedef struct {
@@ -27,15 +31,27 @@ typedef struct {
   BhResult result;
 } Fault;
 
+/* What one plugin was told of one session. */
+typedef struct {
+  guint told[BH_HOOK_COUNT];
+} Told;
+
 static struct {
   const BhCallbacks *callbacks;
   BhFakeGuest guest;
   BhBackend *backend;
   BhService *service;
   Fault fault;
+  gint armed;                       /* atomic: the fault may come */
   gint threads, guest_steps, hooks; /* atomic: steps so far */
   gint executions, answered;        /* atomic: of a VM session's, that ran, and of which the plugin was told so */
+  gint container;                   /* atomic: the one that runs; 0: none */
+  gint faults;                      /* atomic: that there were */
+  BhMutex lock;                     /* guards told */
+  GHashTable *told;                 /* "plugin, kind of session, its id" → Told */
 } world;
+
+static const BhLockClass world_class = {"test", BH_RANK_LEAF, FALSE};
 
 static const BhUser user = {.token = 1};
 static const BhVmSettings vm_settings;
@@ -43,22 +59,59 @@ static const BhDistribution debian = {.id = {{1}}, .name = (char *)"Debian"};
 
 /* --- Where steps fail -------------------------------------------------------------------------------------------- */
 
+/* One more of these steps; TRUE: the fault comes at this one, if it is of a kind that does. */
+static gboolean is_due(gint *steps) {
+  guint step = (guint)g_atomic_int_add(steps, 1) + 1;
+  return g_atomic_int_get(&world.armed) && step == world.fault.nth;
+}
+
 static gboolean may_start_thread(const char *name) {
   gboolean fails;
 
   (void)name;
-  fails = (guint)g_atomic_int_add(&world.threads, 1) + 1 == world.fault.nth && world.fault.kind == FAULT_THREAD;
+  fails = is_due(&world.threads) && world.fault.kind == FAULT_THREAD;
+  if (fails) g_atomic_int_inc(&world.faults);
   return !fails;
 }
 
+/* A container ends only while it is there: from within its start, and until within its stop. */
+static void end_container(BhFakeStep step) {
+  guint32 number = (guint32)g_atomic_int_get(&world.container);
+
+  if (step == BH_FAKE_CONTAINER_START) number = world.guest.last_number + 1;
+  if (number == 0) return;
+  g_atomic_int_inc(&world.faults);
+  bh_fake_guest_end_container(&world.guest, number);
+}
+
 static BhResult before_guest(BhFakeStep step, gpointer data) {
-  gboolean fails;
+  BhResult result = BH_OK;
 
   (void)data;
-  if (step == BH_FAKE_VM_DESTROY) return BH_OK; /* has no result */
-  fails = (guint)g_atomic_int_add(&world.guest_steps, 1) + 1 == world.fault.nth && world.fault.kind == FAULT_GUEST;
-  if (step == BH_FAKE_EXECUTE && !fails) g_atomic_int_inc(&world.executions);
-  return fails ? world.fault.result : BH_OK;
+  if (step == BH_FAKE_VM_DESTROY) return BH_OK; /* has no result, and is too late for an event */
+  if (is_due(&world.guest_steps)) {
+    if (world.fault.kind == FAULT_GUEST) result = world.fault.result;
+    if (world.fault.kind == FAULT_VM_DIES && bh_fake_guest_kill_vm(&world.guest)) g_atomic_int_inc(&world.faults);
+    if (world.fault.kind == FAULT_CONTAINER_ENDS) end_container(step);
+  }
+  if (BH_FAILED(result)) g_atomic_int_inc(&world.faults);
+  if (step == BH_FAKE_EXECUTE && BH_SUCCEEDED(result)) g_atomic_int_inc(&world.executions);
+  if (step == BH_FAKE_CONTAINER_START && BH_SUCCEEDED(result))
+    g_atomic_int_set(&world.container, (gint)world.guest.last_number + 1);
+  if (step == BH_FAKE_CONTAINER_STOP && BH_SUCCEEDED(result)) g_atomic_int_set(&world.container, 0);
+  return result;
+}
+
+static void note_hook(const char *plugin, const BhNotification *notification) {
+  g_autofree char *key = NULL;
+  Told *told;
+
+  key = g_strdup_printf("%s, %d, %u", plugin, bh_hooks[notification->hook].kind, notification->session);
+  bh_mutex_lock(&world.lock);
+  told = g_hash_table_lookup(world.told, key);
+  if (told == NULL) g_hash_table_insert(world.told, g_steal_pointer(&key), told = g_new0(Told, 1));
+  told->told[notification->hook]++;
+  bh_mutex_unlock(&world.lock);
 }
 
 /* Every hook asks for something, on its own thread. */
@@ -69,8 +122,8 @@ static BhResult on_hook(BhMockHost *host, const BhNotification *notification, gp
                  .session = notification->session,
                  .path = (char *)"/bin/true"};
 
-  (void)data;
   g_atomic_int_inc(&world.hooks);
+  note_hook(data, notification);
   if (BH_SUCCEEDED(bh_mock_host_call(host, &call, &reply)) && !containers) g_atomic_int_inc(&world.answered);
   return BH_OK;
 }
@@ -113,7 +166,8 @@ static void nothing(BhProcess *process, BhResource streams[BH_STREAM_COUNT], gpo
 }
 
 static void container_scenario(gboolean on_demand) {
-  BhContainerSettings settings = {.name = "one", .user = &user, .on_demand = on_demand};
+  /* µs: the VM on demand may be stopped between any two operations */
+  BhContainerSettings settings = {.name = "one", .user = &user, .on_demand = on_demand, .idle_timeout = 1};
   BhContainerSpec spec = {.name = "web", .image = "alpine", .program = {.path = "/bin/sleep"}};
   BhProgram program = {.path = "/bin/true"};
   BhContainerSession *session;
@@ -139,6 +193,12 @@ static void on_demand_scenario(void) {
   container_scenario(TRUE);
 }
 
+typedef struct {
+  const char *name;
+  void (*func)(void);
+  gboolean has_containers;
+} Scenario;
+
 /* --- Running them ------------------------------------------------------------------------------------------------ */
 
 /* The service goes on: a session of each kind begins, or both fail alike, from the latch. */
@@ -163,19 +223,58 @@ static void check_service(void) {
   bh_session_unref(session);
 }
 
-/* How many steps the scenario had. */
+/* Where every step of the transport succeeds. */
+static gboolean hosts_live(FaultKind kind) {
+  return kind != FAULT_START && kind != FAULT_LOAD && kind != FAULT_NOTIFY;
+}
+
+/* How many hooks of that plugin have no counterpart. */
+static guint count_unpaired(const char *plugin) {
+  static const BhHook pairs[][2] = {
+      {BH_HOOK_VM_STARTED, BH_HOOK_VM_STOPPING},
+      {BH_HOOK_SESSION_CREATED, BH_HOOK_SESSION_STOPPING},
+      {BH_HOOK_CONTAINER_VM_STARTED, BH_HOOK_CONTAINER_VM_STOPPING},
+      {BH_HOOK_CONTAINER_STARTED, BH_HOOK_CONTAINER_STOPPING}, /* again, where the guest could not stop it */
+  };
+  guint count = G_N_ELEMENTS(pairs) - (world.fault.kind == FAULT_GUEST ? 1 : 0), unpaired = 0;
+  GHashTableIter iter;
+  gpointer key, value;
+
+  g_hash_table_iter_init(&iter, world.told);
+  while (g_hash_table_iter_next(&iter, &key, &value)) {
+    const Told *told = value;
+    for (guint i = 0; i < count && g_str_has_prefix(key, plugin); i++)
+      unpaired += (guint)ABS((gint)told->told[pairs[i][0]] - (gint)told->told[pairs[i][1]]);
+  }
+  return unpaired;
+}
+
+/* The thread that cannot be had may be the one on which one plugin was to be told of something. */
+static void check_pairs(void) {
+  guint may_miss = world.fault.kind == FAULT_THREAD ? 1 : 0;
+
+  g_assert_cmpuint(count_unpaired("First"), <=, may_miss);
+  g_assert_cmpuint(count_unpaired("Second"), <=, may_miss);
+}
+
+/* How many steps the scenario had; and the faults that came of themselves, in all runs. */
 typedef struct {
-  guint threads, guest_steps, hooks;
+  guint threads, guest_steps, hooks, faults;
 } Counts;
 
 static void run(void (*scenario)(void), const Fault *fault, Counts *counts) {
-  const BhMockPlugin plugins[] = {{.name = "First", .hooks = 0x3fff, .hook = on_hook},
-                                  {.name = "Second", .hooks = 0x3fff, .hook = on_hook}};
+  const BhMockPlugin plugins[] = {
+      {.name = "First", .hooks = 0x3fff, .hook = on_hook, .data = (gpointer) "First"},
+      {.name = "Second", .hooks = 0x3fff, .hook = on_hook, .data = (gpointer) "Second"}};
   static const BhMockStep steps[] = {
       [FAULT_START] = BH_MOCK_START, [FAULT_LOAD] = BH_MOCK_LOAD, [FAULT_NOTIFY] = BH_MOCK_NOTIFY};
 
   world.fault = *fault;
   world.threads = world.guest_steps = world.hooks = world.executions = world.answered = 0;
+  world.container = world.faults = 0;
+  world.armed = TRUE;
+  world.told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  bh_mutex_init(&world.lock, &world_class);
   bh_fake_guest_init(&world.guest);
   world.guest.before = before_guest;
   world.backend = bh_backend_mock_new(plugins, G_N_ELEMENTS(plugins));
@@ -187,16 +286,24 @@ static void run(void (*scenario)(void), const Fault *fault, Counts *counts) {
     bh_backend_mock_fail(world.backend, steps[fault->kind], NULL, fault->nth, fault->result);
 
   scenario();
-  counts->threads = (guint)world.threads;
-  counts->guest_steps = (guint)world.guest_steps;
-  counts->hooks = (guint)world.hooks;
-  world.fault.kind = FAULT_NONE;
+  counts->threads = (guint)g_atomic_int_get(&world.threads);
+  counts->guest_steps = (guint)g_atomic_int_get(&world.guest_steps);
+  counts->hooks = (guint)g_atomic_int_get(&world.hooks);
+  counts->faults += (guint)g_atomic_int_get(&world.faults);
+  g_atomic_int_set(&world.armed, FALSE);
   check_service();
-  if (fault->kind == FAULT_NONE || fault->kind == FAULT_THREAD || fault->kind == FAULT_GUEST)
-    g_assert_cmpint(world.executions, ==, world.answered); /* no host has died: each was told */
   bh_service_free(world.service);
   bh_backend_mock_free(world.backend);
   bh_fake_guest_clear(&world.guest);
+  if (hosts_live(fault->kind)) {
+    check_pairs();
+    if (fault->kind == FAULT_VM_DIES) /* what was on its way in it may have run, or not */
+      g_assert_cmpint(world.executions, >=, world.answered);
+    else
+      g_assert_cmpint(world.executions, ==, world.answered); /* each was told */
+  }
+  g_hash_table_unref(world.told);
+  bh_mutex_clear(&world.lock);
 }
 
 /* Everything that a transport may say (contract, section 7), and more. */
@@ -216,28 +323,35 @@ static const BhResult statuses[] = {
 };
 static const BhResult guest_results[] = {BH_E_FAIL, BH_E_OUTOFMEMORY, BH_E_NOT_VALID_STATE, BH_E_ACCESSDENIED};
 static const BhResult no_thread[] = {BH_E_OUTOFMEMORY};
+static const BhResult no_result[] = {BH_OK}; /* of an event */
 
+/* The number of runs. Each kind of fault came at least once, where it is our own to make. */
 static guint try_all(void (*scenario)(void), FaultKind kind, guint count, const BhResult *results,
                      guint result_count) {
+  Counts counts = {.faults = 0};
   guint runs = 0;
-  Counts counts;
 
   for (guint nth = 1; nth <= count; nth++)
     for (guint i = 0; i < result_count; i++, runs++) run(scenario, &(Fault){kind, nth, results[i]}, &counts);
+  if (hosts_live(kind)) g_assert_cmpuint(counts.faults, >, 0);
   return runs;
 }
 
 static void test_scenario(gconstpointer data) {
-  void (*scenario)(void) = *(void (*const *)(void))data;
+  const Scenario *scenario = data;
+  void (*func)(void) = scenario->func;
+  Counts counts = {.faults = 0};
   guint runs = 0;
-  Counts counts;
 
-  run(scenario, &(Fault){FAULT_NONE, 0, BH_OK}, &counts);
-  runs += try_all(scenario, FAULT_THREAD, counts.threads, no_thread, G_N_ELEMENTS(no_thread));
-  runs += try_all(scenario, FAULT_GUEST, counts.guest_steps, guest_results, G_N_ELEMENTS(guest_results));
-  runs += try_all(scenario, FAULT_START, 2, statuses, G_N_ELEMENTS(statuses));
-  runs += try_all(scenario, FAULT_LOAD, 2, statuses, G_N_ELEMENTS(statuses));
-  runs += try_all(scenario, FAULT_NOTIFY, counts.hooks, statuses, G_N_ELEMENTS(statuses));
+  run(func, &(Fault){FAULT_NONE, 0, BH_OK}, &counts);
+  runs += try_all(func, FAULT_THREAD, counts.threads, no_thread, G_N_ELEMENTS(no_thread));
+  runs += try_all(func, FAULT_GUEST, counts.guest_steps, guest_results, G_N_ELEMENTS(guest_results));
+  runs += try_all(func, FAULT_VM_DIES, counts.guest_steps, no_result, G_N_ELEMENTS(no_result));
+  if (scenario->has_containers)
+    runs += try_all(func, FAULT_CONTAINER_ENDS, counts.guest_steps, no_result, G_N_ELEMENTS(no_result));
+  runs += try_all(func, FAULT_START, 2, statuses, G_N_ELEMENTS(statuses));
+  runs += try_all(func, FAULT_LOAD, 2, statuses, G_N_ELEMENTS(statuses));
+  runs += try_all(func, FAULT_NOTIFY, counts.hooks, statuses, G_N_ELEMENTS(statuses));
   g_test_message("%u runs: %u threads, %u steps of the guest, %u hooks", runs, counts.threads, counts.guest_steps,
                  counts.hooks);
   g_assert_cmpuint(runs, >, 200);
@@ -245,13 +359,10 @@ static void test_scenario(gconstpointer data) {
 
 int main(int argc, char **argv) {
   static const BhSyncObserver observer = {.may_start_thread = may_start_thread};
-  static const struct {
-    const char *name;
-    void (*func)(void);
-  } scenarios[] = {
-      {"vm-session", vm_scenario},
-      {"eager-wslc-session", eager_scenario},
-      {"on-demand-wslc-session", on_demand_scenario},
+  static const Scenario scenarios[] = {
+      {"vm-session", vm_scenario, FALSE},
+      {"eager-wslc-session", eager_scenario, TRUE},
+      {"on-demand-wslc-session", on_demand_scenario, TRUE},
   };
 
   g_test_init(&argc, &argv, NULL);
@@ -261,7 +372,7 @@ int main(int argc, char **argv) {
   bh_sync_add_observer(&observer);
   for (guint i = 0; i < G_N_ELEMENTS(scenarios); i++) {
     g_autofree char *path = g_strdup_printf("/faults/%s/%s", scenarios[i].name, world.callbacks->name);
-    g_test_add_data_func(path, &scenarios[i].func, test_scenario);
+    g_test_add_data_func(path, &scenarios[i], test_scenario);
   }
   return g_test_run();
 }

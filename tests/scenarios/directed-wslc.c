@@ -23,10 +23,12 @@ static BhResult hold_mount(BhProbePoint point, gpointer data) {
 }
 
 void directed_wslc_on_wait(const BhLockClass *lock_class, gconstpointer lock) {
+  Stop *stop = g_atomic_pointer_get(&current);
+
   (void)lock;
-  if (current != NULL && g_str_equal(lock_class->name, "WSLC VM") &&
-      g_atomic_pointer_get(&current->worker) == bh_thread_self())
-    bh_gate_open(&current->work_waits);
+  if (stop != NULL && g_str_equal(lock_class->name, "WSLC VM") &&
+      g_atomic_pointer_get(&stop->worker) == bh_thread_self())
+    bh_gate_open(&stop->work_waits);
 }
 
 static void end_stdin(BhProcess *process, BhResource streams[BH_STREAM_COUNT], gpointer data) {
@@ -71,14 +73,14 @@ void row_49_announced_stop(Environment *environment) {
   environment->guest.data = &stop;
   g_assert_cmpint(bh_service_create_container_session(service, &settings, &session, NULL), ==, BH_OK);
   stop.session = session;
-  current = &stop;
+  g_atomic_pointer_set(&current, &stop);
   g_assert_cmpint(run(&stop), ==, BH_OK);
   stopper = bh_thread_new("stopper", BH_RANK_SESSION_TABLE, stop_idle, &stop);
   bh_gate_pass(&stop.announced);
   worker = bh_thread_new("worker", BH_RANK_SESSION_TABLE, run_again, &stop);
   g_assert_cmpint(GPOINTER_TO_INT(bh_thread_join(stopper)), ==, BH_OK);
   g_assert_cmpint(GPOINTER_TO_INT(bh_thread_join(worker)), ==, BH_OK);
-  current = NULL;
+  g_atomic_pointer_set(&current, NULL);
   bh_service_release_container_session(service, session);
   bh_service_free(service);
   bh_gate_clear(&stop.announced);

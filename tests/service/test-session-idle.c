@@ -116,6 +116,57 @@ static void export_needs_no_vm(gconstpointer callbacks) {
   close_world("V+ D+ D- V-");
 }
 
+/* Nor is a VM started for a name that is taken. */
+static void import_of_a_known_name_starts_no_vm(gconstpointer callbacks) {
+  open_world(callbacks, BH_HOOK_NONE, 0);
+  g_assert_cmpint(bh_session_import(world.session, &debian, &vm_settings, NULL), ==, BH_E_ALREADY_EXISTS);
+  g_assert_cmpuint(world.guest.passed[BH_FAKE_VM_CREATE], ==, 0);
+  close_world("");
+}
+
+/* --- Too late ---------------------------------------------------------------------------------------------------- */
+
+static gpointer late_thread; /* atomic */
+static BhGate late, go_on;
+
+/* The late operation is held before it has got the session's lock. */
+static void hold_late(const BhLockClass *lock_class, gconstpointer lock, const char *site) {
+  (void)lock, (void)site;
+  if (lock_class->rank != BH_RANK_INSTANCE || g_atomic_pointer_get(&late_thread) != bh_thread_self()) return;
+  bh_gate_open(&late);
+  bh_gate_pass(&go_on);
+}
+
+static gpointer start_late(gpointer session) {
+  BhResult result;
+
+  g_atomic_pointer_set(&late_thread, bh_thread_self());
+  result = bh_session_start(session, &debian.id, &vm_settings, NULL);
+  bh_session_unref(session);
+  return GINT_TO_POINTER(result);
+}
+
+/* The session is closed, and the service gone, by the time it begins: it touches nothing of that. Where it does, only a
+ * build with sanitizers, or valgrind, will tell. */
+static void operation_after_the_service(gconstpointer callbacks) {
+  static const BhSyncObserver observer = {.acquire = hold_late};
+  BhThread *thread;
+
+  late_thread = NULL;
+  bh_gate_init(&late);
+  bh_gate_init(&go_on);
+  open_world(callbacks, BH_HOOK_NONE, 1000);
+  bh_sync_add_observer(&observer);
+  thread = bh_thread_new("late", BH_RANK_SESSION_TABLE, start_late, bh_session_ref(world.session));
+  bh_gate_pass(&late);
+  close_world("");
+  bh_gate_open(&go_on);
+  g_assert_cmpint(GPOINTER_TO_INT(bh_thread_join(thread)), ==, BH_E_NOT_VALID_STATE);
+  bh_sync_remove_observer(&observer);
+  bh_gate_clear(&late);
+  bh_gate_clear(&go_on);
+}
+
 /* --- Row 48 ------------------------------------------------------------------------------------------------------ */
 
 static gpointer start_debian(gpointer data) {
@@ -148,6 +199,8 @@ int main(int argc, char **argv) {
       {"busy-vm-does-not-stop", busy_vm_does_not_stop},
       {"stop-may-be-refused", stop_may_be_refused},
       {"export-needs-no-vm", export_needs_no_vm},
+      {"import-of-a-known-name-starts-no-vm", import_of_a_known_name_starts_no_vm},
+      {"operation-after-the-service", operation_after_the_service},
       {"refused-vm-while-others-wait", refused_vm_while_others_wait},
   };
   static const BhCallbacks *const designs[] = {&bh_callbacks_pumped, &bh_callbacks_shared};
