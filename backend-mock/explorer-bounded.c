@@ -3,6 +3,8 @@
 
 #include "explorer-reduction.h"
 
+#include <string.h>
+
 typedef struct {
   GArray *nodes;     /* BhNode: the choices of the present schedule */
   guint position;    /* in the execution that runs: the next choice */
@@ -36,14 +38,22 @@ static void add_node(Search *search, const BhChoice *choice) {
   g_array_append_val(search->nodes, node);
 }
 
+/* A protocol that depends on more than the choices. */
+static const char different[] = "not the same again";
+
+static gboolean is_same(const BhNode *node, const BhChoice *choice) {
+  return node->kind == choice->kind && node->count == choice->count &&
+         memcmp(node->thread, choice->thread, choice->count) == 0;
+}
+
 static guint choose(const BhChoice *choice, gpointer data) {
   Search *search = data;
   const BhNode *node;
 
   if (search->position == search->nodes->len) add_node(search, choice);
   node = &g_array_index(search->nodes, BhNode, search->position++);
-  if (node->count != choice->count)
-    bh_scheduler_fail("not the same again", "choice %u had %u options before, and has %u now", search->position,
+  if (!is_same(node, choice))
+    bh_scheduler_fail(different, "choice %u had %u options before, and has %u now or other ones", search->position,
                       node->count, choice->count);
   if (choice->kind == BH_CHOICE_PREEMPTION && node->chosen != 0) search->preemptions++;
   return node->chosen;
@@ -75,6 +85,10 @@ void bh_explore_bounded(const BhProtocol *protocol, const BhExploreOptions *opti
   while (more && !bh_explore_is_over(options, report)) {
     search.position = search.preemptions = 0;
     if (!bh_explore_one(protocol, options, choose, &search, report)) break;
+    if (search.position < search.nodes->len) {
+      bh_explore_keep_finding(report, &(BhFinding){different, "it ended earlier than before"});
+      break;
+    }
     if (search.reduce) bh_reduction_look(search.reduction, search.nodes);
     more = advance(&search);
   }

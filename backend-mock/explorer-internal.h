@@ -7,6 +7,9 @@
 gboolean bh_explore_one(const BhProtocol *protocol, const BhExploreOptions *options, BhChooser choose,
                         gpointer data, BhExploreReport *report);
 
+/* Of the execution that has just ended. */
+void bh_explore_keep_finding(BhExploreReport *report, const BhFinding *finding);
+
 /* Around the executions of a search. */
 void bh_explore_begin(BhExploreReport *report);
 void bh_explore_end(void);

@@ -55,7 +55,7 @@ static void search(const BhExploreCommand *command, Job *job, gint64 until) {
 
   options.bound = job->bound;
   if (job->phase == RANDOM) {
-    bh_explore_random(job->protocol, &options, (guint64)command->random / command->count,
+    bh_explore_random(job->protocol, &options, ((guint64)command->random + command->count - 1) / command->count,
                       (guint64)command->random_seed, &report);
   } else {
     options.until = until;
@@ -219,8 +219,10 @@ int bh_explore_all(const BhExploreCommand *command) {
 
   g_assert(run.jobs != MAP_FAILED);
   for (guint i = 0; i < command->count; i++) {
-    run.jobs[i] = (Job){.protocol = &command->protocols[i], .output = tmpfile()};
-    g_assert(run.jobs[i].output != NULL);
+    FILE *output = tmpfile();
+
+    g_assert(output != NULL);
+    run.jobs[i] = (Job){.protocol = &command->protocols[i], .output = output};
   }
   printf("%-34s %5s %12s %7s %12s %8s %s\n", "protocol", "bound", "schedules", "choices", "in all", "seconds",
          "findings");

@@ -70,7 +70,8 @@ static gboolean parse(Options *options, int argc, char **argv) {
     return FALSE;
   }
   if (argc > 1) fprintf(stderr, "explore: '%s' is not known; see --help\n", argv[1]);
-  if (command->jobs < 1 || command->seconds < 0 || command->random < 0 || command->bound < -1) {
+  if (command->jobs < 1 || command->seconds < 0 || command->random < 0 || command->bound < -1 ||
+      (int)command->options.spurious < 0) {
     fprintf(stderr, "explore: a number is out of range\n");
     return FALSE;
   }

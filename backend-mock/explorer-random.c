@@ -14,7 +14,7 @@ typedef struct {
   guint length; /* of a schedule, in choice points: as the last one was */
 } Random;
 
-/* splitmix64: any state is a good one, so that schedule i of a seed is found without the ones before. */
+/* splitmix64: any state is a good one. */
 static guint64 next_random(Random *random) {
   guint64 z = random->state += G_GUINT64_CONSTANT(0x9e3779b97f4a7c15);
   z = (z ^ (z >> 30)) * G_GUINT64_CONSTANT(0xbf58476d1ce4e5b9);
@@ -52,8 +52,10 @@ static guint choose(const BhChoice *choice, gpointer data) {
   return highest(random, choice);
 }
 
-static void begin_schedule(Random *random, guint64 state) {
-  random->state = state;
+/* Seeds that are neighbours have no schedules in common. */
+static void begin_schedule(Random *random, guint64 seed, guint64 number) {
+  random->state = seed;
+  random->state = next_random(random) + number;
   random->position = 0;
   for (guint i = 0; i < BH_SCHEDULER_MAX_THREADS; i++) random->priority[i] = 0;
   random->turns = 1 + next_below(random, MAX_TURNS);
@@ -67,7 +69,7 @@ void bh_explore_random(const BhProtocol *protocol, const BhExploreOptions *optio
 
   bh_explore_begin(report);
   for (i = 0; i < count && !bh_explore_is_over(options, report); i++) {
-    begin_schedule(&random, random_seed + i);
+    begin_schedule(&random, random_seed, i);
     if (!bh_explore_one(protocol, options, choose, &random, report)) break;
     random.length = MAX(random.position, 1);
   }

@@ -51,8 +51,10 @@ static Object *find_object(BhReduction *reduction, gconstpointer address) {
   guint slot = (guint)(((guintptr)address >> 3) * 2654435761u) % OBJECTS;
   Object *object = &reduction->objects[slot];
 
-  while (object->round == reduction->round && object->address != address)
+  for (guint met = 0; object->round == reduction->round && object->address != address; met++) {
+    g_assert(met < OBJECTS);
     object = &reduction->objects[slot = (slot + 1) % OBJECTS];
+  }
   if (object->round != reduction->round)
     *object = (Object){.address = address, .round = reduction->round, .last = NONE};
   return object;
@@ -133,14 +135,31 @@ static gconstpointer contended(const BhStep *step) {
   }
 }
 
-/* The last transition, before this one, with which a thread began to run in place of another. */
-static guint find_block(const GArray *transitions) {
-  const Transition *last;
+/* Of the transition that is the last so far: it was chosen at no cost. Its thread need not be another than before: if all
+ * were blocked until the time passed, the one that blocked last may be the one that goes on. */
+static gboolean begins_block(const GArray *transitions, const GArray *nodes) {
+  const Transition *last = &g_array_index(transitions, Transition, transitions->len - 1);
 
+  if (transitions->len == 1 || (last - 1)->thread != last->thread) return TRUE;
+  return last->node != NONE && g_array_index(nodes, BhNode, last->node).kind == BH_CHOICE_GOES_ON;
+}
+
+/* The last transition, before this one, with which a thread was switched to. */
+static guint find_block(const GArray *transitions, const GArray *nodes) {
   if (transitions->len == 0) return NONE;
-  last = &g_array_index(transitions, Transition, transitions->len - 1);
-  if (transitions->len == 1 || (last - 1)->thread != last->thread) return transitions->len - 1;
-  return last->block;
+  if (begins_block(transitions, nodes)) return transitions->len - 1;
+  return g_array_index(transitions, Transition, transitions->len - 1).block;
+}
+
+/* An end and a join cannot come in the other order either; but whoever joins before the end stops at no cost. */
+static void look_for_end(BhReduction *reduction, GArray *nodes, const BhStep *join_step) {
+  for (guint i = reduction->transitions->len; reduction->bounded && i-- > 0;) {
+    const Transition *last = &g_array_index(reduction->transitions, Transition, i);
+    if (last->thread != join_step->count) continue;
+    if (!is_before(last, &reduction->clocks[join_step->thread]))
+      note_race(reduction, nodes, last, join_step->thread);
+    return;
+  }
 }
 
 static void begin_transition(BhReduction *reduction, GArray *nodes, const BhStep *step, guint node) {
@@ -153,9 +172,10 @@ static void begin_transition(BhReduction *reduction, GArray *nodes, const BhStep
                            .node = node,
                            .before = object != NULL ? object->last : NONE,
                            .release = reduction->transitions->len,
-                           .block = find_block(reduction->transitions)};
+                           .block = find_block(reduction->transitions, nodes)};
 
   look_for_races(reduction, nodes, &transition);
+  if (step->kind == BH_STEP_JOIN) look_for_end(reduction, nodes, step);
   join(clock, &reduction->passed, reduction->threads);
   clock->at[step->thread] = transition.count;
   if (object != NULL) {

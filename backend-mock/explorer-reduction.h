@@ -11,6 +11,9 @@
  *                  │    └── in a race with ───────────┘
  *                  └─ here: try worker first
  *
+ * A release and a lock cannot come in the other order, nor can an end and a join; but whoever runs into a held lock, or joins
+ * a thread that has not ended, stops at no cost. Under a bound they count as a race, therefore.
+ *
  * The order is kept in vector clocks, per thread and per object. That time passes orders all before with all after. */
 #pragma once
 

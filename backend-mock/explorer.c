@@ -87,18 +87,18 @@ void bh_explore_begin(BhExploreReport *report) {
   if (now.choices == NULL) now.choices = g_byte_array_new();
   if (report->outcomes == NULL) report->outcomes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
   bh_lock_order_start_with(report_order, NULL);
+  bh_scheduler_watch_time(TRUE);
 #ifdef WITH_ASAN
   __sanitizer_set_death_callback(on_sanitizer_death);
 #endif
 }
 
 void bh_explore_end(void) {
+  bh_scheduler_watch_time(FALSE);
   bh_lock_order_stop();
 }
 
-static void keep_finding(BhExploreReport *report) {
-  const BhFinding *finding = bh_scheduler_finding();
-
+void bh_explore_keep_finding(BhExploreReport *report, const BhFinding *finding) {
   report->finding = g_strdup_printf("%s: %s", finding->kind, finding->text);
   report->seed = bh_explore_format_seed(now.protocol, now.options, now.choices);
   report->trace = bh_explore_format_trace();
@@ -126,7 +126,7 @@ gboolean bh_explore_one(const BhProtocol *protocol, const BhExploreOptions *opti
   ended = bh_scheduler_run(&execution);
   report->schedules++;
   report->choice_points = MAX(report->choice_points, now.choices->len);
-  if (!ended) keep_finding(report);
+  if (!ended) bh_explore_keep_finding(report, bh_scheduler_finding());
   return ended;
 }
 

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/time.h>
 
 /* ---- Failing ------------------------------------------------------------------------------------------- */
 
@@ -127,8 +128,18 @@ static void on_fatal_signal(int number) {
     raise(number);
     return;
   }
+  if (number == SIGVTALRM) abandon("no end", g_strdup("it goes on, and comes to no choice point"));
   if (number == SIGABRT || number == SIGTRAP) abandon("assertion", last_words_or("it aborted"));
   abandon("crash", g_strdup(g_strsignal(number)));
+}
+
+/* Every two seconds of the processor's. An execution takes a few thousandths of one. */
+static void on_tick(int number) {
+  static guint last;
+
+  if (!bh_scheduler_is_running()) return;
+  if (last == bh_scheduler.executions) on_fatal_signal(number);
+  last = bh_scheduler.executions;
 }
 
 /* On a stack of its own, as the fault may be the stack's end; and not blocked meanwhile, as the handler is never left. */
@@ -140,6 +151,8 @@ static void catch_fatal_signals(void) {
   stack.ss_sp = g_malloc(stack.ss_size);
   g_assert_no_errno(sigaltstack(&stack, NULL));
   for (guint i = 0; i < G_N_ELEMENTS(numbers); i++) g_assert_no_errno(sigaction(numbers[i], &action, NULL));
+  action.sa_handler = on_tick;
+  g_assert_no_errno(sigaction(SIGVTALRM, &action, NULL));
 }
 
 void bh_scheduler_watch(void) {
@@ -152,4 +165,11 @@ void bh_scheduler_watch(void) {
   g_set_printerr_handler(keep);
   g_log_set_default_handler(on_log, NULL);
   catch_fatal_signals();
+}
+
+void bh_scheduler_watch_time(gboolean on) {
+  const struct itimerval period = {{on ? 2 : 0, 0}, {on ? 2 : 0, 0}};
+
+  bh_scheduler_watch();
+  g_assert_no_errno(setitimer(ITIMER_VIRTUAL, &period, NULL));
 }

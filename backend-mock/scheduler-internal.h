@@ -30,6 +30,7 @@ struct BhFiber {
   BhStepKind woken_by; /* WAKE, TIME_OUT; LOCK: it did not wait */
   BhFiber *joined;
   gboolean joined_by_somebody;
+  guint held; /* mutexes */
   gpointer (*func)(gpointer data);
   gpointer data;
   gpointer result;
@@ -40,6 +41,7 @@ struct BhFiber {
 
 typedef struct {
   const BhExecution *execution;
+  guint executions;                          /* begun so far */
   BhFiber *fibers[BH_SCHEDULER_MAX_THREADS]; /* the first fiber_count; the others are kept for later executions */
   guint fiber_count;
   guint live; /* have not ended */
@@ -57,8 +59,8 @@ typedef struct {
 
 extern BhScheduler bh_scheduler;
 
-/* The owner of a mutex that was cleared. */
-#define BH_MUTEX_CLEARED ((gpointer)&bh_scheduler)
+/* The owner of a mutex that was cleared, and what such a condition points to. */
+#define BH_CLEARED ((gpointer)&bh_scheduler)
 
 /* From the first execution on, assertions, fatal messages and crashes inside one are findings. */
 void bh_scheduler_watch(void);

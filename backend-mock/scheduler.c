@@ -172,6 +172,7 @@ static void run_fiber(gpointer data) {
   record(BH_STEP_BEGIN, NULL, NULL, NULL);
   fiber->result = fiber->func(fiber->data);
   free_locals(fiber);
+  if (fiber->held > 0) bh_scheduler_fail("misuse", "%s ends, and has %u mutexes still", fiber->name, fiber->held);
   record(BH_STEP_END, NULL, NULL, NULL);
   fiber->state = BH_FIBER_ENDED;
   s->live--;
@@ -200,6 +201,7 @@ static BhFiber *add_fiber(const char *name, gpointer (*func)(gpointer data), gpo
   fiber->func = func;
   fiber->data = data;
   fiber->joined_by_somebody = FALSE;
+  fiber->held = 0;
   fiber->local_count = 0;
   g_strlcpy(fiber->name, name, sizeof fiber->name);
   bh_stack_start(fiber->stack, run_fiber, fiber);
@@ -232,9 +234,25 @@ gpointer bh_scheduler_join(BhFiber *fiber) {
 /* ---- Locks and conditions ------------------------------------------------------------------------------ */
 
 static void require_alive(const BhMutex *mutex) {
-  if (mutex->owner == BH_MUTEX_CLEARED)
+  if (mutex->owner == BH_CLEARED)
     bh_scheduler_fail("misuse", "%s uses a mutex that was cleared: %s", bh_scheduler.current->name,
                       mutex->class->name);
+}
+
+static void require_cond_alive(const BhCond *cond) {
+  if (cond->native.p == BH_CLEARED)
+    bh_scheduler_fail("misuse", "%s uses a condition that was cleared", bh_scheduler.current->name);
+}
+
+/* Whoever waits for a condition at the same time does so with the same mutex. */
+static void require_one_mutex(const BhCond *cond, const BhMutex *mutex) {
+  for (guint i = 0; i < bh_scheduler.fiber_count; i++) {
+    const BhFiber *fiber = bh_scheduler.fibers[i];
+    if (fiber->state == BH_FIBER_WAITS && fiber->cond == cond && fiber->mutex != mutex)
+      bh_scheduler_fail("misuse",
+                        "%s waits for a condition with %s, while %s waits for it with another mutex (%s)",
+                        bh_scheduler.current->name, mutex->class->name, fiber->name, fiber->mutex->class->name);
+  }
 }
 
 void bh_scheduler_lock(BhMutex *mutex, const char *site) {
@@ -248,12 +266,14 @@ void bh_scheduler_lock(BhMutex *mutex, const char *site) {
   require_alive(mutex);
   self->state = BH_FIBER_READY;
   mutex->owner = self;
+  self->held++;
   record(BH_STEP_LOCK, mutex->class->name, mutex, site);
 }
 
 void bh_scheduler_unlock(BhMutex *mutex) {
   record(BH_STEP_UNLOCK, mutex->class->name, mutex, NULL);
   mutex->owner = NULL;
+  bh_scheduler.current->held--;
   if (bh_scheduler.execution->after_release) reschedule();
 }
 
@@ -261,6 +281,8 @@ gboolean bh_scheduler_wait(BhCond *cond, BhMutex *mutex, gint64 deadline) {
   BhFiber *self = bh_scheduler.current;
 
   reschedule();
+  require_cond_alive(cond);
+  require_one_mutex(cond, mutex);
   record(BH_STEP_WAIT, mutex->class->name, cond, NULL)->mutex = mutex;
   mutex->owner = NULL;
   self->state = BH_FIBER_WAITS;
@@ -292,6 +314,7 @@ void bh_scheduler_signal(BhCond *cond, gboolean all) {
   BhStep *step;
 
   reschedule();
+  require_cond_alive(cond);
   count = list_waiting(cond, options);
   step = record(all ? BH_STEP_BROADCAST : BH_STEP_SIGNAL, NULL, cond, NULL);
   step->count = (guint8)(all ? count : MIN(count, 1));
@@ -320,14 +343,16 @@ void bh_scheduler_forget_mutex(BhMutex *mutex) {
   if (user != NULL)
     bh_scheduler_fail("misuse", "%s clears a mutex that %s %s: %s", bh_scheduler.current->name, user->name,
                       mutex->owner != NULL ? "has" : "wants", mutex->class->name);
-  mutex->owner = BH_MUTEX_CLEARED;
+  mutex->owner = BH_CLEARED;
 }
 
-void bh_scheduler_forget_cond(const BhCond *cond) {
+void bh_scheduler_forget_cond(BhCond *cond) {
   const BhFiber *user = find_user(cond);
 
+  require_cond_alive(cond);
   if (user != NULL)
     bh_scheduler_fail("misuse", "%s clears a condition that %s waits for", bh_scheduler.current->name, user->name);
+  cond->native.p = BH_CLEARED;
 }
 
 /* ---- The execution ------------------------------------------------------------------------------------- */
@@ -356,12 +381,14 @@ gboolean bh_scheduler_run(const BhExecution *execution) {
   s->execution = execution;
   s->step_count = s->fiber_count = s->live = 0;
   s->spurious_left = execution->spurious;
+  s->executions++;
   s->now = FIRST_MOMENT;
   s->found = FALSE;
   s->preempted = FALSE;
   bh_scheduler_watch();
 
   s->current = add_fiber("main", run_first, NULL);
+  g_assert(s->current != NULL);
   bh_stack_switch(s->outside.stack, s->current->stack);
   return !s->found;
 }

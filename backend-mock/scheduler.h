@@ -16,8 +16,14 @@
  * never is one, nor is anything in GLib or the kernel; a thread that blocks in those blocks all. A release is one only on
  * request (after_release): what locks guard cannot tell the difference, what they do not guard can.
  *
- * A *finding* ends an execution where it stands: its threads are abandoned, with what they own. Deadlock, lost wake-up, a
- * thread nobody joined, misuse of a lock, a failed assertion, a fatal log message, a crash, and what bh_scheduler_fail says.
+ * A *finding* ends an execution where it stands: its threads are abandoned, with what they own. Deadlock, lost wake-up, no
+ * end, a thread nobody joined, misuse of a lock or a condition (used after it was cleared, or cleared in use; held by a thread
+ * that ends; one condition with two mutexes), a failed assertion, a fatal log message, a crash, and what bh_scheduler_fail
+ * says.
+ *
+ * What is not seen, besides the orders of atomic operations: that time passes while somebody could go on. Of a timed wait
+ * whose deadline comes before the wake-up only one with a deadline that is over when it begins is met by running threads; a
+ * protocol that wants the race says so (deadline: bh_clock_now()).
  *
  * Threading: all of it on one kernel thread, one execution at a time. */
 #pragma once
@@ -58,6 +64,10 @@ typedef struct {
 
 /* TRUE: it came to its end. FALSE: there is a finding. */
 gboolean bh_scheduler_run(const BhExecution *execution);
+
+/* While on, an execution that runs for seconds and comes to no choice point is a finding, too. A child process does
+ * not inherit it. */
+void bh_scheduler_watch_time(gboolean on);
 
 /* Inside an execution: */
 gboolean bh_scheduler_is_running(void);
@@ -125,6 +135,6 @@ void bh_scheduler_signal(BhCond *cond, gboolean all);
 
 /* They are cleared: a finding if somebody has or wants the mutex, or waits for the condition; and if he does later. */
 void bh_scheduler_forget_mutex(BhMutex *mutex);
-void bh_scheduler_forget_cond(const BhCond *cond);
+void bh_scheduler_forget_cond(BhCond *cond);
 
 G_END_DECLS

@@ -22,6 +22,16 @@ static BhResult connect_stream(AgentVm *vm, Request *request, BhResource *socket
   return result;
 }
 
+/* Waits until the program runs. An agent that says so though a stream was never connected is not believed. */
+static BhResult await_done(AgentVm *vm, Request *request, const BhResource *sockets, int count,
+                           BhGuestMessage *done) {
+  BhResult result = agent_await(vm, request, BH_GUEST_DONE, done);
+
+  for (int i = 0; i < count && BH_SUCCEEDED(result); i++)
+    if (sockets[i].close == NULL) result = BH_E_UNEXPECTED;
+  return result;
+}
+
 /* ---- executions ---- */
 
 BhResult agent_execute(BhVm *base, guint32 instance, const char *path, const char *const *arguments,
@@ -37,7 +47,7 @@ BhResult agent_execute(BhVm *base, guint32 instance, const char *path, const cha
   message.arguments = argv_of(path, arguments, only_path);
   result = agent_ask(vm, &request, &message, &(Running){.number = instance});
   if (BH_SUCCEEDED(result)) result = connect_stream(vm, &request, &data);
-  if (BH_SUCCEEDED(result)) result = agent_await(vm, &request, BH_GUEST_DONE, &done);
+  if (BH_SUCCEEDED(result)) result = await_done(vm, &request, &data, 1, &done);
   agent_forget(vm, &request, result);
   if (BH_SUCCEEDED(result))
     *socket = data;
@@ -83,7 +93,7 @@ BhResult agent_process_start(BhVm *base, const BhProgram *program, BhResource st
   result = agent_ask(vm, &request, &message, &(Running){.process = process});
   for (int i = 0; i < BH_STREAM_COUNT && BH_SUCCEEDED(result); i++)
     result = connect_stream(vm, &request, &sockets[i]);
-  if (BH_SUCCEEDED(result)) result = agent_await(vm, &request, BH_GUEST_DONE, &done);
+  if (BH_SUCCEEDED(result)) result = await_done(vm, &request, sockets, BH_STREAM_COUNT, &done);
   agent_forget(vm, &request, result);
   if (done.type == BH_GUEST_FAILED && done.failure == BH_GUEST_NO_EXEC) *error = done.error;
   for (int i = 0; i < BH_STREAM_COUNT; i++) {

@@ -1,5 +1,4 @@
 /* memory-shell.c: as much of a shell as tests need; memory.h says what it knows. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "guest/memory-programs.h"
@@ -55,6 +54,7 @@ static gboolean open_output(Shell *shell, const char *target, MemoryOutput *outp
 static gboolean take_redirections(Shell *shell, char **command, GPtrArray *words, MemoryOutput *output) {
   for (; *command != NULL; command++) {
     if (strcmp(*command, ">&2") == 0) {
+      g_clear_pointer(&output->file, fclose);
       output->stream = BH_STDERR;
     } else if (**command == '>') {
       const char *target = (*command)[1] != '\0' ? *command + 1 : *++command;
@@ -100,7 +100,7 @@ static void run_words(Shell *shell, char **words, const MemoryOutput *output) {
     return;
   }
   if (strcmp(words[0], "exit") == 0) {
-    if (words[1] != NULL) shell->status = atoi(words[1]) & 0xFF;
+    if (words[1] != NULL) shell->status = (int)(g_ascii_strtoll(words[1], NULL, 10) & 0xFF);
     shell->done = TRUE;
     return;
   }

@@ -69,6 +69,7 @@ struct MemoryTask {
 
 /* ---- for the VM ---- */
 
+/* Copies program. The caller's, until memory_task_start takes it (else memory_task_free). NULL: there is no such program. */
 MemoryTask *memory_task_new(MemoryVm *vm, guint32 instance, const BhProgram *program);
 
 /* Takes a socket, which is closed with the task. Before it starts. Returns it. */

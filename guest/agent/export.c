@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -53,6 +54,7 @@ static void become_tar(const char *tar, const char *root, int archive, pid_t par
   signal(SIGPIPE, SIG_DFL);
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
+  unsetenv("TAR_OPTIONS"); /* the archive is what we say, not what the service's user likes */
   execv(tar, (char *const *)arguments);
   _exit(127);
 }
@@ -76,6 +78,7 @@ static void start_tar(BhGuestMessage *message) {
   if (pid == 0) become_tar(tar, message->host_path, archive, parent);
   close(archive);
   if (pid < 0) {
+    unlink(message->archive);
     answer_failed(message->id, BH_GUEST_UNABLE, error, NULL);
     return;
   }

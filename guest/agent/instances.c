@@ -8,6 +8,7 @@
 #include "guest/agent/control.h"
 
 #define INSTANCES_MAX 256 /* containers included */
+#define FIRST         0u  /* what init knows a container's first program by: no request has that id */
 
 static void instance_free(gpointer data) {
   Instance *instance = data;
@@ -39,7 +40,7 @@ static void run_first(Instance *instance) {
   int null = open("/dev/null", O_RDONLY | O_CLOEXEC), error = errno;
 
   if (null >= 0)
-    error = agent_sandbox_run(instance->sandbox, instance->id, instance->first,
+    error = agent_sandbox_run(instance->sandbox, FIRST, instance->first,
                               (int[]){null, STDERR_FILENO, STDERR_FILENO}, FALSE);
   if (null >= 0) close(null);
   g_clear_pointer(&instance->first, agent_program_free);
@@ -55,14 +56,10 @@ static void instance_ready(gpointer user) {
     answer_instance(instance);
 }
 
-static gboolean is_first(const Instance *instance, guint32 id) {
-  return instance->container && id == instance->id;
-}
-
 static void instance_program_started(gpointer user, guint32 id, int error, guint32 pid) {
   Instance *instance = user;
 
-  if (!is_first(instance, id))
+  if (id != FIRST)
     execution_started(id, error, pid);
   else if (error != 0)
     start_failed(instance, BH_GUEST_NO_EXEC, error, NULL);
@@ -73,7 +70,7 @@ static void instance_program_started(gpointer user, guint32 id, int error, guint
 static void instance_program_exited(gpointer user, guint32 id, int status) {
   Instance *instance = user;
 
-  if (is_first(instance, id)) {
+  if (id == FIRST) {
     instance->status = status;
     agent_sandbox_kill(instance->sandbox); /* whatever else is in it ends with it */
   } else {

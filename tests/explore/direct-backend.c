@@ -54,9 +54,21 @@ gboolean direct_call(DirectBackend *backend, const BhCall *call, BhCallReply *re
   return TRUE;
 }
 
+static void wait_to_load(DirectLink *link) {
+  DirectBackend *backend = link->backend;
+  gboolean in_time = TRUE;
+
+  if (backend->load_until == 0) return;
+  bh_mutex_lock(&backend->lock);
+  while (!link->dead && in_time)
+    in_time = bh_cond_wait_until(&backend->changed, &backend->lock, backend->load_until);
+  bh_mutex_unlock(&backend->lock);
+}
+
 static BhResult direct_load(BhLink *base, BhLoadReply *reply) {
   DirectLink *link = (DirectLink *)base;
 
+  wait_to_load(link);
   if (is_dead(link)) return BH_RPC_S_SERVER_UNAVAILABLE;
   reply->hooks = link->backend->hooks;
   return BH_OK;
@@ -74,6 +86,7 @@ static void direct_kill(BhLink *base, const char *reason) {
   (void)reason;
   bh_mutex_lock(&((DirectLink *)base)->backend->lock);
   ((DirectLink *)base)->dead = TRUE; /* `died` may not come on this thread; whoever kills knows */
+  bh_cond_broadcast(&((DirectLink *)base)->backend->changed);
   bh_mutex_unlock(&((DirectLink *)base)->backend->lock);
 }
 

@@ -23,7 +23,8 @@ struct DirectBackend {
   /* Runs hook, on the notifying thread, with no lock of this backend's held. NULL: every hook succeeds. */
   BhResult (*hook)(DirectLink *link, const BhNotification *notification, gpointer data);
   gpointer data;
-  guint32 hooks; /* that the plugins have */
+  gint64 load_until; /* when a plugin has loaded, if it is not killed before */
+  guint32 hooks;     /* that the plugins have */
 
   BhMutex lock; /* a leaf; guards all below */
   BhCond changed;

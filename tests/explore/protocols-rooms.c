@@ -3,6 +3,7 @@
 
 #include "core/hook-slot.h"
 #include "core/host-crash.h"
+#include "core/process-table.h"
 #include "core/timers.h"
 #include "core/workers.h"
 
@@ -102,6 +103,7 @@ static void timer_against_its_end(gconstpointer data) {
   BhWorkers *workers = bh_workers_new("worker");
   BhTimers *timers = bh_timers_new(workers);
   Timed timed = {0}, other = {0};
+  gint64 began = bh_clock_now();
   guint64 number;
 
   (void)data;
@@ -109,9 +111,110 @@ static void timer_against_its_end(gconstpointer data) {
   bh_timers_set(timers, bh_clock_deadline(1000), on_time, &other, let_go);
   bh_timers_cancel(timers, number);
   bh_timers_free(timers);
+  bh_explore_expect(bh_clock_now() == began, "the end of all waited for a timer");
   bh_workers_free(workers);
   bh_explore_expect(timed.frees == 1 && other.frees == 1, "data was freed %u and %u times", timed.frees,
                     other.frees);
+}
+
+/* The later one is set first: its thread may wait for it when the other comes. Each runs when it is due. */
+typedef struct {
+  Meeting *meeting;
+  gint64 deadline;
+} Appointment;
+
+static void keep_appointment(gpointer data) {
+  Appointment *appointment = data;
+
+  bh_explore_expect(bh_clock_now() == appointment->deadline, "it runs %d µs late",
+                    (int)(bh_clock_now() - appointment->deadline));
+  meet(appointment->meeting);
+}
+
+static void timers_in_order(gconstpointer data) {
+  BhWorkers *workers = bh_workers_new("worker");
+  BhTimers *timers = bh_timers_new(workers);
+  Meeting meetings[2];
+  Appointment appointments[2];
+
+  (void)data;
+  for (guint i = 2; i-- > 0;) {
+    meeting_init(&meetings[i], 2);
+    appointments[i] = (Appointment){&meetings[i], bh_clock_now() + 1000 * (i + 1)};
+    bh_timers_set(timers, appointments[i].deadline, keep_appointment, &appointments[i], NULL);
+  }
+  for (guint i = 0; i < 2; i++) meet(&meetings[i]);
+  bh_timers_free(timers);
+  bh_workers_free(workers);
+  for (guint i = 0; i < 2; i++) meeting_clear(&meetings[i]);
+}
+
+/* --- What a link was handed --------------------------------------------------------------------------------------- */
+
+typedef struct {
+  BhProcess parent;
+  guint frees;
+} Handed;
+
+static void handed_free(BhProcess *process) {
+  bh_explore_once(&((Handed *)process)->frees, "the letting go of a process");
+}
+
+static const BhGuestClass handed_class = {.process_free = handed_free};
+
+static guint closed; /* streams */
+
+static void close_stream(gintptr value) {
+  (void)value;
+  closed++;
+}
+
+typedef struct {
+  BhProcessTable *table;
+  Handed process;
+  guint64 number;
+} Holder;
+
+static BhResult hand_out(Holder *holder) {
+  BhResource streams[BH_STREAM_COUNT] = {{0}, {1, close_stream}, {0}};
+
+  holder->process = (Handed){.parent = {&handed_class}};
+  return bh_process_table_add(holder->table, &holder->process.parent, streams, &holder->number);
+}
+
+static gpointer take_stream(gpointer data) {
+  Holder *holder = data;
+  g_auto(BhCallReply) reply = {0};
+  const BhCall call = {.api = BH_API_PROCESS_GET_FD, .process = holder->number, .fd = 1};
+
+  bh_process_table_call(holder->table, &call, &reply);
+  bh_explore_expect(BH_SUCCEEDED(reply.result) == (reply.resource.close != NULL), "0x%08x", (guint)reply.result);
+  return NULL;
+}
+
+static gpointer end_table(gpointer data) {
+  bh_process_table_end(data);
+  return NULL;
+}
+
+/* Two ask for one stream, and the link ends with a process on its way to it. */
+static void processes_against_the_end(gconstpointer data) {
+  Holder first = {.table = bh_process_table_new()}, second = {.table = first.table};
+  BhThread *threads[2], *end;
+
+  (void)data;
+  closed = 0;
+  for (guint i = 0; i < 2; i++) bh_process_table_reserve(first.table);
+  hand_out(&first);
+  for (guint i = 0; i < 2; i++) threads[i] = bh_thread_new("asker", BH_RANK_LEAF, take_stream, &first);
+  end = bh_thread_new("end", BH_RANK_LEAF, end_table, first.table);
+  hand_out(&second);
+  for (guint i = 0; i < 2; i++) bh_thread_join(threads[i]);
+  bh_thread_join(end);
+  bh_explore_expect(first.process.frees == 1 && second.process.frees == 1, "they were let go of %u and %u times",
+                    first.process.frees, second.process.frees);
+  bh_explore_expect(closed == 2, "%u of two streams were closed", closed);
+  bh_process_table_free(first.table);
 }
 
 /* --- The crash latch --------------------------------------------------------------------------------------------- */
@@ -190,6 +293,9 @@ static const BhProtocol protocols[] = {
      .bound = BH_EXPLORE_NO_BOUND},
     {"timer-against-its-end", "a timer that is due, called off; its data is freed once",
      .run = timer_against_its_end, .bound = BH_EXPLORE_NO_BOUND},
+    {"timers-in-order", "a timer that is due before the one that is waited for", .run = timers_in_order},
+    {"processes-against-the-end", "a link's processes and their streams, while the link ends",
+     .run = processes_against_the_end, .alike = TRUE},
     {"latch-keeps-the-first", "two crashes, and one report", .run = latch_keeps_the_first,
      .bound = BH_EXPLORE_NO_BOUND},
     {"hook-slots-are-a-threads-own", "two hooks at once, each its own notification's",

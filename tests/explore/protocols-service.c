@@ -65,6 +65,29 @@ static void first_use(gconstpointer data) {
   world_close(&world);
 }
 
+/* --- A plugin that takes its time to load --------------------------------------------------------------------------- */
+
+/* data: the moment, after the deadline for all loads. 0: both come at once. Whatever has come of it stays so. */
+static void load_at_the_deadline(gconstpointer data) {
+  World world;
+  BhContainerSession *session = NULL;
+  BhResult first, second;
+
+  world_open(&world, NULL);
+  world.backend.load_until = bh_clock_deadline(BH_LOAD_TIMEOUT) + GPOINTER_TO_INT(data);
+  first = world_create(&world, "one", TRUE, &session);
+  bh_explore_expect(first == BH_E_TIMEOUT || (BH_SUCCEEDED(first) && data == NULL), "the load ended with 0x%08x",
+                    (guint)first);
+  bh_explore_expect(BH_FAILED(first) || world_seen(&world, BH_HOOK_SESSION_CREATED, 1) == 1,
+                    "it succeeded, and the plugin was not asked");
+  if (BH_SUCCEEDED(first)) bh_service_release_container_session(world.service, session);
+  second = world_create(&world, "one", TRUE, &session);
+  bh_explore_expect(first == second, "at first it ended with 0x%08x, and then with 0x%08x", (guint)first,
+                    (guint)second);
+  if (BH_SUCCEEDED(second)) bh_service_release_container_session(world.service, session);
+  world_close(&world);
+}
+
 /* --- A start against a stop ---------------------------------------------------------------------------------------- */
 
 static gpointer ask(gpointer data) {
@@ -217,6 +240,46 @@ static void host_dies_after_a_call(gconstpointer callbacks) {
   world_close(&world);
 }
 
+/* Its call may be running when it dies. Whoever comes later is told so. */
+static void host_dies_during_a_call(gconstpointer callbacks) {
+  World world;
+  Party party, caller = {.world = &world};
+  BhThread *thread;
+
+  world_open(&world, callbacks);
+  party = (Party){&world, new_session(&world), BH_E_FAIL};
+  start(&party);
+  thread = world_thread("plugin", ask, &caller);
+  die(&world);
+  stop(&party); /* what runs needs nobody's leave */
+  start(&party);
+  bh_explore_expect(party.result == BH_RPC_E_SERVER_DIED, "the next start ended with 0x%08x", (guint)party.result);
+  bh_thread_join(thread);
+  close_session(&party);
+  world.host_died = TRUE;
+  world_close(&world);
+}
+
+/* --- Two sessions, one host ----------------------------------------------------------------------------------------- */
+
+static void two_sessions(gconstpointer callbacks) {
+  World world;
+  Party parties[2];
+  BhThread *thread;
+
+  world_open(&world, callbacks);
+  world_load(&world);
+  for (guint i = 0; i < 2; i++) parties[i] = (Party){&world, new_session(&world), BH_E_FAIL};
+  thread = world_thread("second", start, &parties[1]);
+  start(&parties[0]);
+  bh_thread_join(thread);
+  for (guint i = 0; i < 2; i++) {
+    bh_explore_expect(BH_SUCCEEDED(parties[i].result), "start %u failed with 0x%08x", i, (guint)parties[i].result);
+    close_session(&parties[i]);
+  }
+  world_close(&world);
+}
+
 /* --- A VM dies ------------------------------------------------------------------------------------------------------ */
 
 static gpointer kill_vm(gpointer data) {
@@ -294,10 +357,19 @@ static void call_against_release(gconstpointer callbacks) {
 
 static const BhProtocol protocols[] = {
     {.name = "first-use", .about = "two sessions need the plugins for the first time", .run = first_use},
+    {.name = "load-at-the-deadline",
+     .about = "a plugin loads as the time for it is over",
+     .run = load_at_the_deadline},
+    {.name = "load-after-the-deadline",
+     .about = "a plugin would load too late, and is ended",
+     .run = load_at_the_deadline,
+     .data = GINT_TO_POINTER(1)},
     BOTH("start-stop", "a start, with a call in its hook, against a stop", start_against_stop),
     BOTH("call-stop", "a call outside of any hook against a stop", call_against_stop),
     BOTH("host-dies", "a host dies while a session starts", host_dies),
-    BOTH("host-dies-after-a-call", "likewise, and its last call is in flight", host_dies_after_a_call),
+    BOTH("host-dies-after-a-call", "likewise, after a call of its", host_dies_after_a_call),
+    BOTH("host-dies-during-a-call", "a host dies, and its last call is in flight", host_dies_during_a_call),
+    BOTH("two-sessions", "two sessions start on one host", two_sessions),
     BOTH("vm-dies", "a VM dies in its first hook, and the next start works", vm_dies),
     BOTH("call-against-release", "a call comes while the service is freed", call_against_release),
     BOTH("shutdown", "the service stops with everything in flight", shutdown_in_flight),

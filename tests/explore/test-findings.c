@@ -169,7 +169,8 @@ static void critical_message(gconstpointer data) {
   g_critical("that should not be");
 }
 
-static void null_dereference(gconstpointer data) {
+/* UndefinedBehaviorSanitizer would end the process, which is not what is to be seen here. */
+__attribute__((no_sanitize("undefined"))) static void null_dereference(gconstpointer data) {
   guint *volatile nothing = (guint *)data;
   *nothing = 1;
 }
@@ -219,13 +220,154 @@ static void without_end(gconstpointer data) {
   for (;;) add_one(&shared);
 }
 
+/* With an end to it, which the compiler must believe in. */
+static guint deeper(volatile guint *depth) {
+  volatile guint more = *depth + 1;
+  return more == 0 ? 0 : deeper(&more) + more;
+}
+
+static void stack_overflow(gconstpointer data) {
+  volatile guint depth = 1;
+  (void)data;
+  deeper(&depth);
+}
+
+static void without_choice_points(gconstpointer data) {
+  volatile gboolean flag = data != NULL;
+  while (!flag) continue;
+}
+
+static void double_unlock(gconstpointer data) {
+  Shared shared;
+
+  (void)data;
+  init(&shared);
+  bh_mutex_lock(&shared.inner);
+  bh_mutex_unlock(&shared.inner);
+  bh_mutex_unlock(&shared.inner);
+}
+
+static gpointer unlock(gpointer data) {
+  bh_mutex_unlock(&((Shared *)data)->inner);
+  return NULL;
+}
+
+static void unlock_by_another(gconstpointer data) {
+  (void)data;
+  meet(take_mutexes, unlock);
+}
+
+static void wait_without_lock(gconstpointer data) {
+  Shared shared;
+
+  (void)data;
+  init(&shared);
+  bh_mutex_lock(&shared.outer);
+  bh_cond_wait(&shared.changed, &shared.inner);
+}
+
+static gpointer wait_with_outer(gpointer data) {
+  Shared *shared = data;
+
+  bh_mutex_lock(&shared->outer);
+  while (!shared->flag) bh_cond_wait(&shared->changed, &shared->outer);
+  bh_mutex_unlock(&shared->outer);
+  return NULL;
+}
+
+static void wait_with_two_locks(gconstpointer data) {
+  (void)data;
+  meet(wait_for_flag, wait_with_outer);
+}
+
+static void signal_after_clear(gconstpointer data) {
+  Shared shared;
+
+  (void)data;
+  init(&shared);
+  clear(&shared);
+  bh_cond_signal(&shared.changed);
+}
+
+static gpointer lock_and_end(gpointer data) {
+  bh_mutex_lock(&((Shared *)data)->inner);
+  return NULL;
+}
+
+static void ends_with_a_lock(gconstpointer data) {
+  (void)data;
+  meet(lock_and_end, set_carelessly);
+}
+
+static gpointer leave_a_thread(gpointer data) {
+  bh_thread_new("grandchild", BH_RANK_LEAF, add_one, data);
+  return NULL;
+}
+
+static void grandchild_never_joined(gconstpointer data) {
+  (void)data;
+  meet(leave_a_thread, set_carelessly);
+}
+
+/* Two are blocked for good, and a third one wakes up now and then. */
+static gpointer wake_up_now_and_then(gpointer data) {
+  Shared *shared = data;
+
+  bh_mutex_lock(&shared->inner);
+  while (!shared->other_flag)
+    bh_cond_wait_until(&shared->changed, &shared->inner, bh_clock_deadline(G_USEC_PER_SEC));
+  bh_mutex_unlock(&shared->inner);
+  return NULL;
+}
+
+static void deadlock_beside_timed_waits(gconstpointer data) {
+  (void)data;
+  meet(wait_for_flag, wake_up_now_and_then);
+}
+
+static guint executions;
+
+static void other_threads_each_time(gconstpointer data) {
+  (void)data;
+  meet(add_one, executions++ % 2 == 0 ? add_one : set_carelessly);
+}
+
+static void shorter_each_time(gconstpointer data) {
+  (void)data;
+  if (executions++ == 0) meet(add_one, add_one);
+}
+
+static void finds_what_is_not_the_same_again(void) {
+  executions = 0;
+  assert_found(other_threads_each_time, 2, "not the same again: *");
+  executions = 0;
+  assert_found(shorter_each_time, 2, "not the same again: it ended earlier than before");
+}
+
+static void finds_misuse_of_locks(void) {
+  assert_found(double_unlock, 0, "assertion: *mutex->owner == *");
+  assert_found(unlock_by_another, 0, "assertion: *mutex->owner == *");
+  assert_found(wait_without_lock, 0, "assertion: *mutex->owner == *");
+  assert_found(wait_with_two_locks, 0, "misuse: * waits for a condition with *, while * with another mutex (*)");
+  assert_found(signal_after_clear, 0, "misuse: main uses a condition that was cleared");
+  assert_found(ends_with_a_lock, 0, "misuse: one ends, and has 1 mutexes still");
+}
+
+static void finds_no_end(void) {
+  assert_found(without_end, 0, "no end: after *");
+  assert_found(deadlock_beside_timed_waits, 0, "no end: after *");
+  assert_found(without_choice_points, 0, "no end: it goes on, and comes to no choice point");
+}
+
 static void finds_misuse_and_crashes(void) {
   assert_found(failing_assertion, 0, "assertion: *test-findings.c:*assertion failed*");
   assert_found(null_dereference, 0, "crash: *");
   assert_found(never_joined, 0, "misuse: lonely was never joined");
   assert_found(use_after_clear, 0, "misuse: main uses a mutex that was cleared: inner");
   assert_found(clear_while_waited_for, 1, "misuse: two clears a condition that one waits for");
-  assert_found(without_end, 0, "no end: *");
+  assert_found(grandchild_never_joined, 0, "misuse: grandchild was never joined");
+  assert_found(stack_overflow, 0, "crash: *");
+  assert_found(stack_overflow, 0, "crash: *"); /* the same stack again */
 }
 
 /* In a process of its own: what is abandoned inside of GLib's log stays inside of it, and later messages are garbled. */
@@ -323,6 +465,9 @@ int main(int argc, char **argv) {
   g_test_add_func("/findings/double-execution", finds_double_execution);
   g_test_add_func("/findings/unfulfilled-expectation", finds_an_unfulfilled_expectation);
   g_test_add_func("/findings/misuse-and-crashes", finds_misuse_and_crashes);
+  g_test_add_func("/findings/misuse-of-locks", finds_misuse_of_locks);
+  g_test_add_func("/findings/no-end", finds_no_end);
+  g_test_add_func("/findings/not-the-same-again", finds_what_is_not_the_same_again);
   g_test_add_func("/findings/messages", finds_messages);
   g_test_add_func("/findings/use-after-free", finds_use_after_free);
   return g_test_run();

@@ -1,5 +1,5 @@
 /* The reduction is sound under the bound: with and without it, the same states are reached. */
-#include "shared.h"
+#include "same-states.h"
 
 #include <string.h>
 
@@ -134,138 +134,6 @@ static void deadlines(gconstpointer data) {
   clear(&shared);
 }
 
-static void assert_subset(GHashTable *part, GHashTable *whole, const char *what) {
-  GHashTableIter iter;
-  gpointer outcome;
-
-  g_hash_table_iter_init(&iter, part);
-  while (g_hash_table_iter_next(&iter, &outcome, NULL))
-    if (!g_hash_table_contains(whole, outcome)) g_error("%s: '%s' is missing", what, (char *)outcome);
-}
-
-static void reduction_reaches_the_same_states(gconstpointer data) {
-  static const guint bounds[] = {0, 1, 2, 3, 4, BH_EXPLORE_NO_BOUND};
-  const BhProtocol *protocol = data;
-
-  for (guint i = 0; i < G_N_ELEMENTS(bounds); i++) {
-    BhExploreOptions options = {
-        .bound = bounds[i], .whole = TRUE, .until = g_get_monotonic_time() + 20 * G_USEC_PER_SEC};
-    g_auto(BhExploreReport) whole = {0}, reduced = {0};
-    if (bounds[i] > protocol->bound) break;
-    bh_explore_bounded(protocol, &options, &whole);
-    g_assert_true(whole.complete);
-    options.whole = FALSE;
-    bh_explore_bounded(protocol, &options, &reduced);
-    g_assert_true(reduced.complete);
-    g_test_message("%s, bound %d: %" G_GUINT64_FORMAT " schedules, reduced %" G_GUINT64_FORMAT ", %u states",
-                   protocol->name, (int)bounds[i], whole.schedules, reduced.schedules,
-                   g_hash_table_size(whole.outcomes));
-    assert_subset(whole.outcomes, reduced.outcomes, "reduced");
-    assert_subset(reduced.outcomes, whole.outcomes, "whole");
-  }
-}
-
-/* Programs made at random: three threads that each do a few things to two locks and two conditions. What each lock saw, in
- * its order, is the state. */
-typedef enum {
-  USE_OUTER,
-  USE_INNER,
-  NEST,
-  NEST_AND_SIGNAL,
-  SIGNAL,
-  BROADCAST,
-  WAIT_A_WHILE,
-  WAIT_A_WHILE_HOLDING,
-  OPERATIONS
-} Operation;
-
-#define PARTS 3
-
-typedef struct {
-  Operation operations[PARTS][4];
-  guint length;
-} Program;
-
-typedef struct {
-  const Program *program;
-  Shared shared;
-  GString *outer, *inner; /* what they saw */
-} Machine;
-
-typedef struct {
-  Machine *machine;
-  guint number;
-} Part;
-
-static void use(BhMutex *lock, GString *saw, const Part *part, guint step) {
-  bh_mutex_lock(lock);
-  g_string_append_printf(saw, "%c%u", 'a' + part->number, step);
-  bh_mutex_unlock(lock);
-}
-
-static void wait_a_while(const Part *part, guint step) {
-  Machine *machine = part->machine;
-  gint64 deadline = bh_clock_deadline(1000 * (part->number + step)); /* for the first, now */
-  gboolean in_time;
-
-  bh_mutex_lock(&machine->shared.inner);
-  in_time = bh_cond_wait_until(&machine->shared.changed, &machine->shared.inner, deadline);
-  g_string_append_printf(machine->inner, "%c%u%s", 'a' + part->number, step, in_time ? "+" : "-");
-  bh_mutex_unlock(&machine->shared.inner);
-}
-
-static void operate(const Part *part, guint step) {
-  Machine *machine = part->machine;
-  Shared *shared = &machine->shared;
-  Operation operation = machine->program->operations[part->number][step];
-  gboolean nested = operation == NEST || operation == NEST_AND_SIGNAL || operation == WAIT_A_WHILE_HOLDING;
-
-  if (nested) bh_mutex_lock(&shared->outer);
-  switch (operation) {
-    case USE_OUTER: use(&shared->outer, machine->outer, part, step); break;
-    case SIGNAL: bh_cond_signal(&shared->changed); break;
-    case BROADCAST: bh_cond_broadcast(&shared->changed); break;
-    case WAIT_A_WHILE:
-    case WAIT_A_WHILE_HOLDING: wait_a_while(part, step); break;
-    default: use(&shared->inner, machine->inner, part, step);
-  }
-  if (operation == NEST_AND_SIGNAL) bh_cond_signal(&shared->changed);
-  if (nested) bh_mutex_unlock(&shared->outer);
-}
-
-static gpointer run_part(gpointer data) {
-  const Part *part = data;
-  for (guint step = 0; step < part->machine->program->length; step++) operate(part, step);
-  return NULL;
-}
-
-static void run_program(gconstpointer data) {
-  Machine machine = {.program = data, .outer = g_string_new(NULL), .inner = g_string_new(NULL)};
-  BhThread *threads[PARTS];
-  Part parts[PARTS];
-
-  init(&machine.shared);
-  for (guint i = 0; i < PARTS; i++) parts[i] = (Part){&machine, i};
-  for (guint i = 1; i < PARTS; i++) threads[i] = bh_thread_new("part", BH_RANK_MANAGER, run_part, &parts[i]);
-  run_part(&parts[0]);
-  for (guint i = 1; i < PARTS; i++) bh_thread_join(threads[i]);
-  bh_explore_outcome("%s %s", machine.outer->str, machine.inner->str);
-  g_string_free(machine.outer, TRUE);
-  g_string_free(machine.inner, TRUE);
-  clear(&machine.shared);
-}
-
-static void random_programs_reach_the_same_states(void) {
-  for (guint i = 0; i < (g_test_thorough() ? 2000 : 100); i++) {
-    Program program = {.length = (guint)g_test_rand_int_range(1, 4)};
-    const BhProtocol protocol = {.name = "random", .run = run_program, .data = &program, .bound = 2};
-    for (guint thread = 0; thread < PARTS; thread++)
-      for (guint step = 0; step < program.length; step++)
-        program.operations[thread][step] = (Operation)g_test_rand_int_range(0, OPERATIONS);
-    reduction_reaches_the_same_states(&protocol);
-  }
-}
-
 int main(int argc, char **argv) {
   static const BhProtocol same_states[] = {
       {.name = "two-entrants",
@@ -280,8 +148,7 @@ int main(int argc, char **argv) {
   g_test_init(&argc, &argv, NULL);
   for (guint i = 0; i < G_N_ELEMENTS(same_states); i++) {
     g_autofree char *path = g_strconcat("/reduction/", same_states[i].name, NULL);
-    g_test_add_data_func(path, &same_states[i], reduction_reaches_the_same_states);
+    g_test_add_data_func(path, &same_states[i], assert_same_states);
   }
-  g_test_add_func("/reduction/random-programs", random_programs_reach_the_same_states);
   return g_test_run();
 }

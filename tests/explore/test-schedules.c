@@ -139,6 +139,31 @@ static void random_schedules_find_it_too(void) {
   g_test_message("after %" G_GUINT64_FORMAT " schedules", first.schedules);
 }
 
+/* PCT promises a mistake that takes one turn in a schedule of n threads and k choice points with a probability of 1/(n·k): here
+ * 1/30, at which fewer than 50 of 3000 schedules would be six standard deviations off. No schedule depends on the seeds
+ * before its own, so neighbouring seeds find it at moments of their own. */
+static void random_schedules_keep_their_promise(void) {
+  const BhProtocol protocol = {.name = "careless", .run = careless_wait};
+  const BhExploreOptions options = {0};
+  guint found = 0, alike = 0;
+  guint64 last = 0;
+
+  for (guint64 seed = 0; seed < 3000; seed++) {
+    g_auto(BhExploreReport) report = {0};
+    bh_explore_random(&protocol, &options, 1, seed, &report);
+    found += report.finding != NULL;
+  }
+  for (guint64 seed = 0; seed < 200; seed++) {
+    g_auto(BhExploreReport) report = {0};
+    bh_explore_random(&protocol, &options, 1000, seed, &report);
+    alike += report.schedules + 1 == last;
+    last = report.schedules;
+  }
+  g_test_message("%u of 3000 schedules; %u of 200 one later than the seed before", found, alike);
+  g_assert_cmpuint(found, >=, 50);
+  g_assert_cmpuint(alike, <, 100);
+}
+
 /* --- Options ------------------------------------------------------------------------------------------------------ */
 
 static gpointer wait_once(gpointer data) {
@@ -266,6 +291,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/schedules/again/seed", a_seed_shows_it_again);
   g_test_add_func("/schedules/again/not-a-seed", what_is_no_seed_is_refused);
   g_test_add_func("/schedules/again/random", random_schedules_find_it_too);
+  g_test_add_func("/schedules/again/promise", random_schedules_keep_their_promise);
   g_test_add_func("/schedules/options/spurious", waits_may_end_for_no_reason);
   g_test_add_func("/schedules/options/after-release", a_release_may_be_a_choice_point);
   g_test_add_func("/schedules/time", time_passes_when_nobody_can_go_on);

@@ -123,6 +123,24 @@ static void tar_reads_what_was_exported(GuestFixture *fixture, gconstpointer unu
   guest_remove_folder(target);
 }
 
+/* What the service's user has tar do elsewhere, and an archive that lies where it is made from. */
+static void an_export_is_the_same_whatever_the_environment(GuestFixture *fixture, gconstpointer unused) {
+  g_autofree char *file = g_build_filename(fixture->folder, "export.tar", NULL), *contents = NULL;
+  BhDistribution distribution = {.name = (char *)"Debian", .root = fixture->folder};
+  gsize length;
+
+  (void)unused;
+  guest_write(fixture, "file", "OK");
+  g_setenv("TAR_OPTIONS", "--gzip --exclude=file", TRUE);
+  g_assert_cmpint(fixture->guest->class->distribution_export(fixture->guest, &distribution, file), ==, BH_OK);
+  g_unsetenv("TAR_OPTIONS");
+  g_assert_true(g_file_get_contents(file, &contents, &length, NULL));
+  g_assert_cmpuint(length, >=, 4 * 512);
+  g_assert_cmpint(memcmp(contents + 257, "ustar", 5), ==, 0);
+  g_assert_nonnull(memmem(contents, length, "./file", 6));
+  g_assert_null(memmem(contents, length, "export.tar", 10));
+}
+
 static const GuestTestRow tests[] = {
     {"a-process-has-only-its-own-descriptors", a_process_has_only_its_own_descriptors_and_environment},
     {"a-signals-exit-code-is-a-shells", a_signals_exit_code_is_a_shells},
@@ -133,6 +151,7 @@ static const GuestTestRow tests[] = {
      a_containers_first_process_has_its_environment_and_no_stdin},
     {"a-container-has-its-images-root", a_container_has_its_images_root},
     {"tar-reads-what-was-exported", tar_reads_what_was_exported},
+    {"an-export-is-the-same-whatever-the-environment", an_export_is_the_same_whatever_the_environment},
 };
 
 int main(int argc, char **argv) {

@@ -303,21 +303,52 @@ static void an_instance_whose_init_is_killed_does_not_run(GuestFixture *fixture,
 
 typedef struct {
   GuestFixture *fixture;
+  BhResult (*attempt)(GuestFixture *fixture);
   BhThread *thread;
   BhResult result;
 } InFlight;
 
-static gpointer execute_until_it_fails(gpointer data) {
+static BhResult try_execution(GuestFixture *fixture) {
+  return guest_try(fixture, BH_ROOT_NAMESPACE, "/bin/true");
+}
+
+static BhResult try_process(GuestFixture *fixture) {
+  BhProgram program = {.path = "/bin/true"};
+  GuestProcess process = {0};
+  gint32 error;
+  BhResult result =
+      fixture->vm->class->process_start(fixture->vm, &program, process.streams, &process.process, &error);
+
+  g_assert_cmpint(error, ==, 0);
+  for (int i = 0; i < BH_STREAM_COUNT; i++)
+    g_assert_true(BH_SUCCEEDED(result) == (process.streams[i].close != NULL));
+  if (BH_FAILED(result)) return result;
+  g_assert_cmpint(process.process->class->process_event(process.process, &process.event), ==, BH_OK);
+  guest_process_await(&process); /* whatever becomes of it, it ends */
+  guest_process_clear(&process);
+  return result;
+}
+
+static BhResult try_container(GuestFixture *fixture) {
+  BhContainerSpec spec = {.name = "web", .program = {.path = "/bin/true"}};
+  g_auto(BhDescription) container = {0};
+  BhResult result = fixture->vm->class->container_start(fixture->vm, &spec, &container);
+
+  return BH_SUCCEEDED(result) ? fixture->vm->class->container_stop(fixture->vm, container.number) : result;
+}
+
+static gpointer try_until_it_fails(gpointer data) {
   InFlight *flight = data;
 
-  do flight->result = guest_try(flight->fixture, BH_ROOT_NAMESPACE, "/bin/true");
+  do flight->result = flight->attempt(flight->fixture);
   while (BH_SUCCEEDED(flight->result));
   return NULL;
 }
 
 /* Kills a process of the agent's while requests are in flight. */
 static void assert_death(GuestFixture *fixture, GPid victim, int signal) {
-  InFlight flights[4] = {{0}};
+  static BhResult (*const attempts[])(GuestFixture *) = {try_execution, try_process, try_container};
+  InFlight flights[6] = {{0}};
   BhResource cat = guest_start_cat(fixture, BH_ROOT_NAMESPACE);
   BhInstance instance = guest_start_instance(fixture, NULL);
   GuestProcess process = guest_process_start(fixture, GUEST_SH("cat"), NULL);
@@ -326,7 +357,8 @@ static void assert_death(GuestFixture *fixture, GPid victim, int signal) {
 
   for (guint i = 0; i < G_N_ELEMENTS(flights); i++) {
     flights[i].fixture = fixture;
-    flights[i].thread = bh_thread_new("in-flight", BH_RANK_LEAF, execute_until_it_fails, &flights[i]);
+    flights[i].attempt = attempts[i % G_N_ELEMENTS(attempts)];
+    flights[i].thread = bh_thread_new("in-flight", BH_RANK_LEAF, try_until_it_fails, &flights[i]);
   }
   guest_assert_output(fixture, BH_ROOT_NAMESPACE, "/bin/true", NULL, "");
   begin = bh_clock_now();

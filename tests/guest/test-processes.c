@@ -137,6 +137,21 @@ static void the_environment_is_added_and_goes_before(GuestFixture *fixture, gcon
                   0);
 }
 
+static void the_last_redirection_counts(GuestFixture *fixture, gconstpointer unused) {
+  GuestProcess process;
+  g_autofree char *out = NULL, *err = NULL;
+
+  (void)unused;
+  guest_mount(fixture, "/data", FALSE);
+  process = guest_process_start(
+      fixture, GUEST_SH("echo err >/data/file >&2; echo file >&2 >/data/file; cat /data/file"), NULL);
+  out = guest_process_hear(&process, BH_STDOUT);
+  err = guest_process_hear(&process, BH_STDERR);
+  g_assert_cmpstr(out, ==, "file\n");
+  g_assert_cmpstr(err, ==, "err\n");
+  guest_process_clear(&process);
+}
+
 /* ---- exit ---- */
 
 static void exit_code_and_event_tell_of_its_end(GuestFixture *fixture, gconstpointer unused) {
@@ -273,6 +288,96 @@ static void a_vm_that_dies_kills_it(GuestFixture *fixture, gconstpointer unused)
   g_assert_cmphex((guint32)fixture->vm->class->process_start(fixture->vm, &program, streams, &none, &error), ==,
                   0x8007139Fu);
   g_assert_cmphex((guint32)fixture->vm->class->unmount(fixture->vm, "/data"), ==, 0x8007139Fu);
+}
+
+typedef struct {
+  BhVm *vm;
+  gint events; /* atomic; negative: the VM is gone, and there must be none */
+} Busy;
+
+static void on_died(gpointer data) {
+  g_assert_cmpint(g_atomic_int_add(&((Busy *)data)->events, 1), >=, 0);
+}
+
+static void on_container_ended(gpointer data, guint32 number) {
+  (void)number;
+  on_died(data);
+}
+
+static BhResult use_instance(BhVm *vm) {
+  BhDistribution distribution = {.name = (char *)"Debian"};
+  BhInstance instance = {0};
+  BhResource socket = {0};
+  BhResult result = vm->class->instance_start(vm, &distribution, &instance);
+
+  if (BH_SUCCEEDED(result)) result = vm->class->execute(vm, instance.number, "/bin/cat", NULL, &socket);
+  if (BH_SUCCEEDED(result)) result = vm->class->instance_stop(vm, instance.number);
+  bh_resource_clear(&socket);
+  return result;
+}
+
+static BhResult use_container(BhVm *vm) {
+  BhContainerSpec spec = {.name = "web", .program = {.path = "/bin/true"}};
+  g_auto(BhDescription) container = {0};
+  BhResource socket = {0};
+  BhResult result = vm->class->container_start(vm, &spec, &container);
+
+  if (BH_FAILED(result)) return result;
+  vm->class->execute(vm, container.number, "/bin/cat", NULL, &socket); /* it may have ended */
+  result = vm->class->container_stop(vm, container.number);
+  bh_resource_clear(&socket);
+  return result;
+}
+
+static BhResult use_process(BhVm *vm) {
+  BhProgram program = {.path = "/bin/echo"};
+  GuestProcess process = {0};
+  gint32 error;
+  BhResult result = vm->class->process_start(vm, &program, process.streams, &process.process, &error);
+
+  if (BH_FAILED(result)) return result;
+  g_assert_cmpint(process.process->class->process_event(process.process, &process.event), ==, BH_OK);
+  guest_process_await(&process);
+  guest_process_clear(&process);
+  return result;
+}
+
+static gpointer use_until_it_is_dead(gpointer data) {
+  BhVm *vm = ((Busy *)data)->vm;
+  BhResult result = BH_OK;
+
+  while (BH_SUCCEEDED(result)) {
+    result = use_instance(vm);
+    if (BH_SUCCEEDED(result)) result = use_container(vm);
+    if (BH_SUCCEEDED(result)) result = use_process(vm);
+  }
+  g_assert_cmphex((guint32)result, ==, 0x8007139Fu);
+  return NULL;
+}
+
+static void a_vm_that_dies_amid_everything_leaves_nothing(GuestFixture *fixture, gconstpointer unused) {
+  static const BhVmEvents events = {.died = on_died, .container_ended = on_container_ended};
+  BhVmSettings settings = {0};
+
+  (void)unused;
+  if (fixture->real) {
+    g_test_skip("guest/agent kills an agent");
+    return;
+  }
+  for (int i = 0; i < 20; i++) {
+    Busy busy = {0};
+    BhThread *threads[4];
+
+    g_assert_cmpint(fixture->guest->class->vm_create(fixture->guest, &settings, &events, &busy, &busy.vm), ==,
+                    BH_OK);
+    for (guint j = 0; j < G_N_ELEMENTS(threads); j++)
+      g_assert_nonnull(threads[j] = bh_thread_new("uses", BH_RANK_LEAF, use_until_it_is_dead, &busy));
+    for (int j = 0; j < i; j++) use_process(busy.vm); /* so long it lives */
+    bh_guest_memory_kill_vm(busy.vm);
+    for (guint j = 0; j < G_N_ELEMENTS(threads); j++) bh_thread_join(threads[j]);
+    busy.vm->class->vm_destroy(busy.vm);
+    g_atomic_int_set(&busy.events, G_MININT);
+  }
 }
 
 /* ---- folders ---- */
@@ -425,12 +530,14 @@ static const GuestTestRow tests[] = {
     {"an-event-can-only-be-waited-for", an_event_can_only_be_waited_for},
 #endif
     {"the-environment-is-added-and-goes-before", the_environment_is_added_and_goes_before},
+    {"the-last-redirection-counts", the_last_redirection_counts},
     {"exit-code-and-event-tell-of-its-end", exit_code_and_event_tell_of_its_end},
     {"an-event-outlives-its-process-object", an_event_outlives_its_process_object},
     {"it-ends-though-nobody-reads", it_ends_though_nobody_reads},
     {"what-cannot-be-executed-tells-errno", what_cannot_be_executed_tells_errno},
     {"destroying-the-vm-kills-it", destroying_the_vm_kills_it},
     {"a-vm-that-dies-kills-it", a_vm_that_dies_kills_it},
+    {"a-vm-that-dies-amid-everything-leaves-nothing", a_vm_that_dies_amid_everything_leaves_nothing},
     {"a-writable-mount-is-read-back", a_writable_mount_is_read_back},
     {"a-read-only-mount-refuses-to-be-written", a_read_only_mount_refuses_to_be_written},
     {"what-is-unmounted-is-not-there", what_is_unmounted_is_not_there},

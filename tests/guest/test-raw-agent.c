@@ -1,6 +1,7 @@
 /* The agent as the protocol shows it: what the client keeps for itself, and what only somebody who does not keep to the
  * protocol meets. Native only. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -207,6 +208,31 @@ static void a_process_of_which_a_stream_is_missing_does_not_run(void) {
   raw_end(&agent);
 }
 
+static void a_process_whose_sandbox_dies_first_does_not_run(void) {
+  char *arguments[] = {(char *)"/bin/cat", NULL};
+  BhGuestMessage tokens[3];
+  g_auto(BhGuestMessage) failed = {0};
+  BhResource in, late;
+  RawAgent agent;
+  char letter;
+  guint open;
+
+  raw_start_ready(&agent);
+  open = raw_count_descriptors(raw_child_of(agent.guard));
+  ask_process(&agent, 5, arguments, tokens);
+  in = raw_connect(&agent, tokens[0].token);
+  g_assert_cmpint(kill(raw_child_of(raw_child_of(agent.guard)), SIGKILL), ==, 0);
+  failed = raw_await(&agent, 5, BH_GUEST_FAILED);
+  g_assert_cmpuint(failed.failure, ==, BH_GUEST_UNABLE);
+  g_assert_cmpint(bh_socket_read(in.value, &letter, 1), <=, 0);
+  late = raw_connect(&agent, tokens[1].token); /* which is of no meaning any more */
+  g_assert_cmpint(bh_socket_read(late.value, &letter, 1), <=, 0);
+  g_assert_cmpuint(raw_count_descriptors(raw_child_of(agent.guard)), <=, open);
+  bh_resource_clear(&in);
+  bh_resource_clear(&late);
+  raw_end(&agent);
+}
+
 static void what_runs_in_an_instance_exits_before_the_instance_is_done(void) {
   char *arguments[] = {(char *)"/bin/cat", NULL};
   BhGuestMessage start = {.type = BH_GUEST_INSTANCE_START, .id = 1, .instance = 3},
@@ -279,6 +305,34 @@ static void a_number_is_one_containers_or_instances(void) {
   raw_end(&agent);
 }
 
+/* An execution under the id of its container's start is its own program all the same. */
+static void an_id_that_is_used_again_ends_no_container(void) {
+  char *sleep[] = {(char *)"/bin/sleep", (char *)"1000", NULL}, *program[] = {(char *)"/bin/true", NULL};
+  BhGuestMessage start = {
+      .type = BH_GUEST_CONTAINER_START, .id = 1, .instance = 3, .guest_path = sleep[0], .arguments = sleep};
+  BhGuestMessage execute = {
+      .type = BH_GUEST_EXECUTE, .id = 1, .instance = 3, .guest_path = program[0], .arguments = program};
+  RawAgent agent;
+
+  raw_start_ready(&agent);
+  raw_say(&agent, &start);
+  raw_await(&agent, 1, BH_GUEST_INSTANCE);
+  for (guint32 id = 1; id <= 2; id++) {
+    g_auto(BhGuestMessage) connect = {0}, exited = {0};
+    BhResource data;
+
+    execute.id = id;
+    raw_say(&agent, &execute);
+    connect = raw_await(&agent, id, BH_GUEST_CONNECT);
+    data = raw_connect(&agent, connect.token);
+    raw_await(&agent, id, BH_GUEST_DONE);
+    exited = raw_await(&agent, id, BH_GUEST_EXITED);
+    g_assert_cmpint(exited.status, ==, 0);
+    bh_resource_clear(&data);
+  }
+  raw_end(&agent);
+}
+
 static void odd_paths_are_refused(void) {
   static const char *const odd[] = {"", "relative", "/etc/passwd", "/there/is/no/such/folder", "/etc/passwd/x"};
   g_autofree char *folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL),
@@ -308,6 +362,60 @@ static void odd_paths_are_refused(void) {
   assert_failed(&agent, export, BH_GUEST_BAD_PATH);
   raw_end(&agent);
   unlink(fifo);
+  rmdir(folder);
+}
+
+/* A tar of ours, which goes before the machine's. */
+static void start_with_tar(RawAgent *agent, const char *folder, const char *script) {
+  g_autofree char *tar = g_build_filename(folder, "tar", NULL),
+                  *path = g_strconcat(folder, ":", g_getenv("PATH"), NULL);
+  g_auto(BhGuestMessage) hello = {0};
+
+  g_assert_true(g_file_set_contents(tar, script, -1, NULL));
+  g_assert_cmpint(chmod(tar, 0755), ==, 0);
+  raw_start(agent, NULL, path);
+  hello = raw_await(agent, 0, BH_GUEST_HELLO);
+}
+
+static void half_an_archive_is_removed(void) {
+  g_autofree char *folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL),
+                  *tar = g_build_filename(folder, "tar", NULL), *archive = g_build_filename(folder, "a.tar", NULL);
+  BhGuestMessage export = {.type = BH_GUEST_EXPORT, .id = 1, .host_path = folder, .archive = archive};
+  RawAgent agent;
+
+  start_with_tar(&agent, folder, "#!/bin/sh\necho half; exit 2\n");
+  assert_failed(&agent, export, BH_GUEST_UNABLE);
+  g_assert_false(g_file_test(archive, G_FILE_TEST_EXISTS));
+  assert_failed(&agent, export, BH_GUEST_UNABLE); /* it may be tried again */
+  raw_end(&agent);
+  unlink(tar);
+  rmdir(folder);
+}
+
+static void an_export_that_nobody_waits_for_is_given_up(void) {
+  g_autofree char *folder = g_dir_make_tmp("bulkhead-test-XXXXXX", NULL),
+                  *tar = g_build_filename(folder, "tar", NULL), *archive = g_build_filename(folder, "a.tar", NULL),
+                  *begun = g_build_filename(folder, "begun", NULL),
+                  *script = g_strdup_printf("#!/bin/sh\necho half; echo >%s; exec sleep 1000\n", begun);
+  BhGuestMessage export = {.type = BH_GUEST_EXPORT, .id = 1, .host_path = folder, .archive = archive};
+  RawAgent agent;
+  char line[2];
+  int fifo;
+
+  g_assert_cmpint(mkfifo(begun, 0600), ==, 0);
+  start_with_tar(&agent, folder, script);
+  raw_say(&agent, &export);
+  g_assert_cmpint(fifo = open(begun, O_RDONLY | O_CLOEXEC), >=, 0);
+  g_assert_cmpint(read(fifo, line, sizeof line), ==, 1);
+  close(fifo);
+  g_assert_true(g_file_test(archive, G_FILE_TEST_EXISTS));
+  export.id = 2;
+  assert_failed(&agent, export, BH_GUEST_UNABLE); /* one at a time */
+  g_assert_true(g_file_test(archive, G_FILE_TEST_EXISTS));
+  raw_end(&agent);
+  g_assert_false(g_file_test(archive, G_FILE_TEST_EXISTS));
+  unlink(begun);
+  unlink(tar);
   rmdir(folder);
 }
 
@@ -381,10 +489,14 @@ int main(int argc, char **argv) {
   ADD("a-process-that-ends-is-told", a_process_that_ends_is_told);
   ADD("which-token-it-is-decides", which_token_it_is_decides_and_not_which_comes_first);
   ADD("a-process-of-which-a-stream-is-missing-does-not-run", a_process_of_which_a_stream_is_missing_does_not_run);
+  ADD("a-process-whose-sandbox-dies-first-does-not-run", a_process_whose_sandbox_dies_first_does_not_run);
   ADD("what-runs-in-an-instance-exits-before-the-instance-is-done",
       what_runs_in_an_instance_exits_before_the_instance_is_done);
   ADD("a-number-is-one-containers-or-instances", a_number_is_one_containers_or_instances);
+  ADD("an-id-that-is-used-again-ends-no-container", an_id_that_is_used_again_ends_no_container);
   ADD("odd-paths-are-refused", odd_paths_are_refused);
+  ADD("half-an-archive-is-removed", half_an_archive_is_removed);
+  ADD("an-export-that-nobody-waits-for-is-given-up", an_export_that_nobody_waits_for_is_given_up);
   ADD("mounts-that-are-asked-for-at-once-are-checked-in-turn",
       mounts_that_are_asked_for_at_once_are_checked_in_turn);
   ADD("it-works-without-privileges", it_works_without_privileges);
