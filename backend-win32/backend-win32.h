@@ -9,7 +9,8 @@
  *
  * A host is a COM local server, activated by CLSID (so it must be registered: bh_win32_register, or the
  * installer), one process per plugin. Before it loads anything it is known by its process id and image, and
- * is in a job that ends it with us. Who talks to whom, and on which thread:
+ * is in a job that ends it with us, and in one of its own that ends all it has started with it. Who talks to whom,
+ * and on which thread:
  *
  *   service thread          COM thread of the service       COM thread of the host       plugin's own thread
  *   ──────────────          ─────────────────────────       ──────────────────────       ───────────────────
@@ -33,8 +34,16 @@
 
 G_BEGIN_DECLS
 
+/* Whether a plugin must be signed, by somebody whom this machine trusts, to be loaded (service/signature.h). */
+typedef enum {
+  BH_WIN32_SIGNING_AS_BUILT, /* as BH_SIGNING_REQUIRED was when this was compiled; without it: not required */
+  BH_WIN32_SIGNING_REQUIRED,
+  BH_WIN32_SIGNING_NOT_REQUIRED,
+} BhWin32Signing;
+
 typedef struct {
   const char *host_path; /* wslpluginhost.exe, absolute: what the activated process must be the image of */
+  BhWin32Signing signing;
 } BhWin32Settings;
 
 /* Sets COM up, and the job that every host will be in. NULL: *cause (the caller's) says why. settings is
@@ -47,8 +56,9 @@ void bh_backend_win32_free(BhBackend *backend);
 /* What a process's exit code says, in words: "access violation (0xC0000005)", "exit code 3". The caller's. */
 char *bh_win32_exit_code_words(guint32 code);
 
-/* Tells COM where host and proxy/stub DLL are (absolute paths). per_user: for the calling user only, which
- * needs no rights; else, and in an elevated process, whose COM does not look there, for the machine. FALSE:
+/* Tells COM where host and proxy/stub DLL are (absolute paths), and who may start and call a host. per_user: for the
+ * calling user only, which needs no rights; in an elevated process, whose COM does not look there, it is written
+ * for the machine, but still lets in this user (and SYSTEM) only. Else for the machine, and SYSTEM only. FALSE:
  * *cause (the caller's) says why. Again is allowed. */
 gboolean bh_win32_register(gboolean per_user, const char *host_path, const char *proxystub_path, char **cause);
 

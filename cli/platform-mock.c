@@ -25,6 +25,13 @@ void bh_platform_discover(BhService *service) {
   (void)service; /* Linux has no registry */
 }
 
+int bh_platform_run_in_service(const char *text, gsize size, gboolean quiet) {
+  (void)text;
+  (void)size;
+  (void)quiet;
+  return bh_usage_error("--service is for Windows: there is no service here");
+}
+
 char *bh_platform_program(void) {
   char *program = g_file_read_link("/proc/self/exe", NULL);
   return program != NULL ? program : g_strdup("bulkhead");

@@ -1,6 +1,8 @@
 /* Windows: hosts are processes, plugins are DLLs, found in the registry. */
-#include "commands.h"
 #include "platform.h"
+
+#include "win32/channel.h"
+#include "win32/commands-win32.h"
 
 #include "backend-win32/backend-win32.h"
 
@@ -68,60 +70,11 @@ char *bh_platform_absolute(const char *path) {
   return text != NULL ? text : g_strdup(path);
 }
 
-/* --- bulkhead register, bulkhead unregister ---------------------------------------------------------------------- */
-
-static gboolean parse(char ***arguments, const char *summary, const GOptionEntry *entries) {
-  g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-  g_autoptr(GError) error = NULL;
-
-  g_option_context_set_summary(context, summary);
-  g_option_context_add_main_entries(context, entries, NULL);
-  if (!g_option_context_parse_strv(context, arguments, &error)) {
-    bh_usage_error("%s", error->message);
-    return FALSE;
-  }
-  if ((*arguments)[1] != NULL) {
-    bh_usage_error("'%s' is one argument too many", (*arguments)[1]);
-    return FALSE;
-  }
-  return TRUE;
+int bh_platform_run_in_service(const char *text, gsize size, gboolean quiet) {
+  return bh_channel_run(text, size, quiet);
 }
 
-static int outcome(gboolean done, const char *cause) {
-  if (!done) g_printerr("bulkhead: %s\n", cause);
-  return done ? BH_EXIT_OK : BH_EXIT_FAILED;
-}
-
-/* An option's file, or the one of that name beside this program; absolute. The caller's. */
-static char *file_of(const char *option, const char *name) {
-  return option != NULL ? bh_platform_absolute(option) : bh_platform_beside(name);
-}
-
-static int do_register(char ***arguments) {
-  g_autofree char *host = NULL, *proxystub = NULL, *cause = NULL;
-  GOptionEntry entries[] = {
-      {"host", 0, 0, G_OPTION_ARG_FILENAME, &host, "the host's program; else it is beside this one", "PATH"},
-      {"proxystub", 0, 0, G_OPTION_ARG_FILENAME, &proxystub, "the proxy/stub DLL; else it is beside this program",
-       "PATH"},
-      G_OPTION_ENTRY_NULL,
-  };
-
-  if (!parse(arguments, "Tells COM where the plugin host is, for the user who calls this.", entries))
-    return BH_EXIT_USAGE;
-  g_autofree char *host_path = file_of(host, "wslpluginhost.exe");
-  g_autofree char *proxystub_path = file_of(proxystub, "wslpluginproxystub.dll");
-  return outcome(bh_win32_register(TRUE, host_path, proxystub_path, &cause), cause);
-}
-
-static int do_unregister(char ***arguments) {
-  g_autofree char *cause = NULL;
-  GOptionEntry entries[] = {G_OPTION_ENTRY_NULL};
-
-  if (!parse(arguments, "Takes back what 'bulkhead register' did.", entries)) return BH_EXIT_USAGE;
-  return outcome(bh_win32_unregister(TRUE, &cause), cause);
-}
-
-static const BhCommand register_command = {"register", do_register, "tells COM where the plugin host is"};
-static const BhCommand unregister_command = {"unregister", do_unregister, "takes that back"};
-
-const BhCommand *const bh_platform_commands[] = {&register_command, &unregister_command, NULL};
+const BhCommand *const bh_platform_commands[] = {
+    &bh_command_register,  &bh_command_unregister, &bh_command_install,
+    &bh_command_uninstall, &bh_command_service,    NULL,
+};

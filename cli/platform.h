@@ -40,6 +40,9 @@ void bh_platform_close(BhPlatform *platform);
 /* Adds the plugins that are registered on this machine. */
 void bh_platform_discover(BhService *service);
 
+/* Has the service that runs on this machine run that scenario, and prints what it says. Returns a status (commands.h). */
+int bh_platform_run_in_service(const char *text, gsize size, gboolean quiet);
+
 /* The file of the running program, and of one that is installed beside it. The caller's. */
 char *bh_platform_program(void);
 char *bh_platform_beside(const char *name);

@@ -1,8 +1,7 @@
 /* `bulkhead run`: a scenario, with a timeline of what happens. */
 #include "commands.h"
 #include "platform.h"
-#include "runner.h"
-#include "timeline.h"
+#include "report.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -17,33 +16,9 @@ typedef struct {
   char *agent;
   char *host;
   gboolean quiet;
+  gboolean service;
   gint load_timeout; /* ms */
 } RunOptions;
-
-/* --- Reporting a run -------------------------------------------------------------------------------------------- */
-
-typedef struct {
-  const char *file;
-  const BhTimeline *timeline;
-} Report;
-
-static void on_begin(const BhStep *step, gpointer data) {
-  const Report *report = data;
-  bh_timeline_note(report->timeline, "> %s", step->text);
-}
-
-static void on_end(const BhStep *step, const char *error, const char *complaint, gpointer data) {
-  const Report *report = data;
-
-  if (error != NULL) {
-    g_auto(GStrv) lines = g_strsplit(error, "\n", -1);
-    for (char **line = lines; *line != NULL; line++) bh_timeline_note(report->timeline, "! %s", *line);
-  }
-  if (complaint != NULL) {
-    g_printerr("%s:%u: %s: %s\n", report->file, step->line, step->text, complaint);
-    if (error != NULL && !report->timeline->shown) g_printerr("%s\n", error);
-  }
-}
 
 /* --- Running ---------------------------------------------------------------------------------------------------- */
 
@@ -64,8 +39,8 @@ static void add_plugins(BhService *service, char **plugins) {
 
 static int run_scenario(const RunOptions *options, const char *file, const BhScenario *scenario,
                         const BhPlatformOptions *platform_options) {
-  BhTimeline timeline = {!options->quiet, bh_clock_now()};
-  Report report = {file, &timeline};
+  BhTimeline timeline = {.shown = !options->quiet, .began = bh_clock_now()};
+  BhReport report = {file, &timeline};
   BhPlatform platform;
   BhServiceSettings settings = {0};
   BhService *service;
@@ -90,33 +65,48 @@ static int run_scenario(const RunOptions *options, const char *file, const BhSce
     add_plugins(service, options->plugins);
   else
     bh_platform_discover(service);
-  held = bh_run(service, &platform.user, scenario, &(BhRunReport){on_begin, on_end, &report});
+  held = bh_run(service, &platform.user, scenario, &(BhRunReport){bh_report_begin, bh_report_end, &report});
   bh_service_free(service);
   bh_timeline_note(&timeline, "the service ends; it is still process %u", bh_process_number());
   bh_platform_close(&platform);
   return held ? BH_EXIT_OK : BH_EXIT_FAILED;
 }
 
-static BhScenario *read_scenario(const char *file, char **problem) {
-  /* One byte more than it may have, so that the parser can tell; not all of it, as a file can be endless. */
-  g_autofree char *text = g_malloc(BH_SCENARIO_MAX_SIZE + 1), *where = NULL;
+/* The file's text; one byte more than a scenario may have, so that the parser can tell, and not all of it, as a file can be
+ * endless. The caller's; NULL: *problem says why. */
+static char *read_text(const char *file, gsize *size, char **problem) {
+  g_autofree char *text = g_malloc(BH_SCENARIO_MAX_SIZE + 1);
   FILE *stream = g_fopen(file, "rb");
-  BhScenario *scenario;
-  gsize size = 0;
   int cause = errno;
 
   if (stream != NULL) {
-    size = fread(text, 1, BH_SCENARIO_MAX_SIZE + 1, stream);
+    *size = fread(text, 1, BH_SCENARIO_MAX_SIZE + 1, stream);
     cause = ferror(stream) ? errno : 0;
     fclose(stream);
   }
-  if (stream == NULL || cause != 0) {
-    *problem = g_strdup_printf("'%s' cannot be read: %s", file, g_strerror(cause));
-    return NULL;
-  }
-  scenario = bh_scenario_parse(text, size, &where);
-  if (scenario == NULL) *problem = g_strdup_printf("%s:%s", file, where);
-  return scenario;
+  if (stream != NULL && cause == 0) return g_steal_pointer(&text);
+  *problem = g_strdup_printf("'%s' cannot be read: %s", file, g_strerror(cause));
+  return NULL;
+}
+
+/* Here, or in the service that runs on this machine. What is wrong with the scenario is found before anything is done. */
+static int run_file(const RunOptions *options, const char *file, const BhPlatformOptions *platform) {
+  g_autoptr(BhScenario) scenario = NULL;
+  g_autofree char *text = NULL, *problem = NULL;
+  gsize size = 0;
+
+  text = read_text(file, &size, &problem);
+  if (text == NULL) return bh_usage_error("%s", problem);
+  scenario = bh_scenario_parse(text, size, &problem);
+  if (scenario == NULL) return bh_usage_error("%s:%s", file, problem);
+  if (options->service) return bh_platform_run_in_service(text, size, options->quiet);
+  return run_scenario(options, file, scenario, platform);
+}
+
+/* What only a service of the command's own can be told. */
+static gboolean has_own_settings(const RunOptions *options) {
+  return options->plugins != NULL || options->guest != NULL || options->callbacks != NULL ||
+         options->agent != NULL || options->host != NULL || options->load_timeout != 0;
 }
 
 static int run(char ***arguments) {
@@ -139,14 +129,14 @@ static int run(char ***arguments) {
        "how plugins' calls are served: 'pumped' (one lock) or 'shared' (two)", "DESIGN"},
       {"load-timeout", 0, 0, G_OPTION_ARG_INT, &options.load_timeout, "how long plugins may take to load (30000)",
        "MS"},
+      {"service", 's', 0, G_OPTION_ARG_NONE, &options.service,
+       "in the service that runs on this machine, with its plugins (see bulkhead service)", NULL},
       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "no timeline, only what went wrong", NULL},
       G_OPTION_ENTRY_NULL,
   };
   g_autoptr(GOptionContext) context = g_option_context_new("SCENARIO");
   g_autoptr(GError) error = NULL;
-  g_autoptr(BhScenario) scenario = NULL;
-  g_autofree char *problem = NULL, *agent = NULL, *host = NULL;
-  const char *file;
+  g_autofree char *agent = NULL, *host = NULL;
   int status = BH_EXIT_USAGE;
 
   g_option_context_set_summary(context,
@@ -174,7 +164,6 @@ static int run(char ***arguments) {
     bh_usage_error("run takes one scenario, not %u; see bulkhead run --help", g_strv_length(*arguments) - 1);
     goto out;
   }
-  file = (*arguments)[1];
   for (char **plugin = options.plugins; plugin != NULL && *plugin != NULL; plugin++) {
     if (plugin_path(*plugin) != NULL) continue;
     bh_usage_error("--plugin takes NAME=PATH, not '%s'", *plugin);
@@ -184,10 +173,13 @@ static int run(char ***arguments) {
     bh_usage_error("--load-timeout cannot be negative");
     goto out;
   }
+  if (options.service && has_own_settings(&options)) {
+    bh_usage_error("--service goes with --quiet only: the service has its own plugins and settings");
+    goto out;
+  }
   platform.agent = agent = options.agent != NULL ? g_strdup(options.agent) : bh_platform_beside("bulkhead-agent");
   platform.host = host = options.host != NULL ? g_strdup(options.host) : bh_platform_beside("wslpluginhost.exe");
-  scenario = read_scenario(file, &problem);
-  status = scenario != NULL ? run_scenario(&options, file, scenario, &platform) : bh_usage_error("%s", problem);
+  status = run_file(&options, (*arguments)[1], &platform);
 out:
   g_strfreev(options.plugins);
   g_free(options.guest);

@@ -15,6 +15,7 @@ typedef struct {
   Open *current;
   GPtrArray *uses;               /* BhContainerSession: once for each time that the scenario became its user */
   BhContainerSession *container; /* of those, the current one; NULL: there is none */
+  BhRunStop *stop;
 } Runner;
 
 /* One operation, and what came of it. */
@@ -208,20 +209,13 @@ static BhResult run_container_step(Operation *operation, BhError **error) {
 
 /* ---- Operations ----------------------------------------------------------------------------------------- */
 
-/* Nothing wakes it but the time. */
-static void wait_seconds(double seconds) {
-  static const BhLockClass wait_class = {"scenario-wait", BH_RANK_LEAF, FALSE};
+/* Nothing but the time and the run's stop wakes it. */
+static void wait_seconds(BhRunStop *stop, double seconds) {
   gint64 deadline = bh_clock_deadline((gint64)(seconds * G_USEC_PER_SEC));
-  BhMutex lock;
-  BhCond never;
 
-  bh_mutex_init(&lock, &wait_class);
-  bh_cond_init(&never);
-  bh_mutex_lock(&lock);
-  while (bh_cond_wait_until(&never, &lock, deadline)) continue;
-  bh_mutex_unlock(&lock);
-  bh_cond_clear(&never);
-  bh_mutex_clear(&lock);
+  bh_mutex_lock(&stop->lock);
+  while (!stop->wanted && bh_cond_wait_until(&stop->changed, &stop->lock, deadline)) continue;
+  bh_mutex_unlock(&stop->lock);
 }
 
 static BhResult run_step(Operation *operation, BhError **error) {
@@ -245,7 +239,7 @@ static BhResult run_step(Operation *operation, BhError **error) {
     case BH_STEP_WSLC_USE:
     case BH_STEP_WSLC_CLOSE:
     case BH_STEP_WSLC_TERMINATE: return run_use_step(operation, error);
-    case BH_STEP_WAIT: wait_seconds(g_ascii_strtod(step->words[0], NULL)); return BH_OK;
+    case BH_STEP_WAIT: wait_seconds(runner->stop, g_ascii_strtod(step->words[0], NULL)); return BH_OK;
     default: return run_container_step(operation, error);
   }
 }
@@ -348,13 +342,43 @@ static void close_all(Runner *runner) {
   g_hash_table_unref(runner->sessions);
 }
 
-gboolean bh_run(BhService *service, const BhUser *user, const BhScenario *scenario, const BhRunReport *report) {
-  Runner runner = {.service = service, .user = user, .uses = g_ptr_array_new()};
+void bh_run_stop_init(BhRunStop *stop) {
+  static const BhLockClass stop_class = {"scenario-stop", BH_RANK_LEAF, FALSE};
+
+  bh_mutex_init(&stop->lock, &stop_class);
+  bh_cond_init(&stop->changed);
+  stop->wanted = FALSE;
+}
+
+void bh_run_stop_clear(BhRunStop *stop) {
+  bh_cond_clear(&stop->changed);
+  bh_mutex_clear(&stop->lock);
+}
+
+void bh_run_stop(BhRunStop *stop) {
+  bh_mutex_lock(&stop->lock);
+  stop->wanted = TRUE;
+  bh_cond_broadcast(&stop->changed);
+  bh_mutex_unlock(&stop->lock);
+}
+
+static gboolean is_stopped(BhRunStop *stop) {
+  gboolean wanted;
+
+  bh_mutex_lock(&stop->lock);
+  wanted = stop->wanted;
+  bh_mutex_unlock(&stop->lock);
+  return wanted;
+}
+
+gboolean bh_run_until(BhService *service, const BhUser *user, const BhScenario *scenario,
+                      const BhRunReport *report, BhRunStop *stop) {
+  Runner runner = {.service = service, .user = user, .uses = g_ptr_array_new(), .stop = stop};
   gboolean held;
 
   runner.sessions = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, open_free);
   held = BH_SUCCEEDED(open_session(&runner, "main", NULL));
-  for (guint i = 0; i < scenario->steps->len && runner.current != NULL; i++) {
+  for (guint i = 0; i < scenario->steps->len && runner.current != NULL && !is_stopped(stop); i++) {
     BhStep *step = scenario->steps->pdata[i];
     BhStep *const *steps = step->together != NULL ? (BhStep *const *)step->together->pdata : &step;
     guint count = step->together != NULL ? step->together->len : 1;
@@ -362,5 +386,15 @@ gboolean bh_run(BhService *service, const BhUser *user, const BhScenario *scenar
     if (!run_steps(&runner, steps, count, report)) held = FALSE;
   }
   close_all(&runner);
+  return held && !is_stopped(stop);
+}
+
+gboolean bh_run(BhService *service, const BhUser *user, const BhScenario *scenario, const BhRunReport *report) {
+  BhRunStop never;
+  gboolean held;
+
+  bh_run_stop_init(&never);
+  held = bh_run_until(service, user, scenario, report, &never);
+  bh_run_stop_clear(&never);
   return held;
 }

@@ -33,4 +33,21 @@ typedef struct {
 /* Runs all steps. What a program of `wslc run` prints is told to the service's trace, line by line, by its path. TRUE: every expectation held. user is whom the sessions belong to. */
 gboolean bh_run(BhService *service, const BhUser *user, const BhScenario *scenario, const BhRunReport *report);
 
+/* Asks a run to end early. BhRunStop is the caller's, outlives the run, and serves one run. */
+typedef struct {
+  BhMutex lock;
+  BhCond changed;
+  gboolean wanted;
+} BhRunStop;
+
+void bh_run_stop_init(BhRunStop *stop);
+void bh_run_stop_clear(BhRunStop *stop);
+
+/* Any thread. The run ends after the operation that is under way; a `wait` is over at once. */
+void bh_run_stop(BhRunStop *stop);
+
+/* bh_run, which can be stopped: FALSE then. */
+gboolean bh_run_until(BhService *service, const BhUser *user, const BhScenario *scenario,
+                      const BhRunReport *report, BhRunStop *stop);
+
 G_END_DECLS

@@ -18,19 +18,29 @@ static char *format_duration(gint64 duration) {
   return g_strdup_printf("%.2fs", (double)duration / G_USEC_PER_SEC);
 }
 
-static void alarm_of(const BhTraceEvent *event) {
+static void print(const BhTimeline *timeline, gboolean alarm, const char *line) {
+  if (timeline->print != NULL)
+    timeline->print(timeline->data, alarm, line);
+  else if (alarm)
+    g_printerr("%s\n", line);
+  else
+    g_print("%s\n", line);
+}
+
+static void alarm_of(const BhTimeline *timeline, const BhTraceEvent *event) {
   if (BH_SUCCEEDED(event->result)) return;
   for (guint i = 0; i < G_N_ELEMENTS(alarms); i++) {
     if (!g_str_equal(event->what, alarms[i].what)) continue;
     g_autofree char *code = bh_result_to_string(event->result);
-    g_printerr("bulkhead: plugin '%s' %s: %s%s%s\n", event->who, alarms[i].words, code,
-               event->detail != NULL ? ": " : "", event->detail != NULL ? event->detail : "");
+    bh_timeline_alarm(timeline, "bulkhead: plugin '%s' %s: %s%s%s", event->who, alarms[i].words, code,
+                      event->detail != NULL ? ": " : "", event->detail != NULL ? event->detail : "");
   }
 }
 
 void bh_timeline_heading(const BhTimeline *timeline) {
-  if (timeline->shown)
-    g_print("%9s %8s  %-16s %7s %7s  %-28s %s\n", "when", "took", "who", "process", "thread", "what", "outcome");
+  g_autofree char *line = g_strdup_printf("%9s %8s  %-16s %7s %7s  %-28s %s", "when", "took", "who", "process",
+                                          "thread", "what", "outcome");
+  if (timeline->shown) print(timeline, FALSE, line);
 }
 
 void bh_timeline_sink(const BhTraceEvent *event, gpointer data) {
@@ -39,21 +49,35 @@ void bh_timeline_sink(const BhTraceEvent *event, gpointer data) {
   g_autofree char *code = bh_result_to_string(event->result);
   g_autofree char *thread =
       event->thread != 0 ? g_strdup_printf("%" G_GUINT64_FORMAT, event->thread) : g_strdup("");
+  g_autofree char *line = NULL;
 
-  alarm_of(event);
+  alarm_of(timeline, event);
   if (!timeline->shown) return;
-  g_print("%8.3fs %8s  %-16s %7u %7s  %-28s %s%s%s\n", (double)(event->begin - timeline->began) / G_USEC_PER_SEC,
-          took, event->who, event->process, thread, event->what, code, event->detail != NULL ? "  " : "",
-          event->detail != NULL ? event->detail : "");
+  line = g_strdup_printf("%8.3fs %8s  %-16s %7u %7s  %-28s %s%s%s",
+                         (double)(event->begin - timeline->began) / G_USEC_PER_SEC, took, event->who,
+                         event->process, thread, event->what, code, event->detail != NULL ? "  " : "",
+                         event->detail != NULL ? event->detail : "");
+  print(timeline, FALSE, line);
 }
 
 void bh_timeline_note(const BhTimeline *timeline, const char *format, ...) {
-  g_autofree char *line = NULL;
+  g_autofree char *text = NULL, *line = NULL;
   va_list arguments;
 
   if (!timeline->shown) return;
   va_start(arguments, format);
+  text = g_strdup_vprintf(format, arguments);
+  va_end(arguments);
+  line = g_strdup_printf("%8.3fs %8s  %s", (double)(bh_clock_now() - timeline->began) / G_USEC_PER_SEC, "", text);
+  print(timeline, FALSE, line);
+}
+
+void bh_timeline_alarm(const BhTimeline *timeline, const char *format, ...) {
+  g_autofree char *line = NULL;
+  va_list arguments;
+
+  va_start(arguments, format);
   line = g_strdup_vprintf(format, arguments);
   va_end(arguments);
-  g_print("%8.3fs %8s  %s\n", (double)(bh_clock_now() - timeline->began) / G_USEC_PER_SEC, "", line);
+  print(timeline, TRUE, line);
 }

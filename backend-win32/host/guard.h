@@ -8,21 +8,22 @@
  *   service ── COM ── our method ── bh_guard_call ── hook ── … fault
  *                │                       │                     │
  *                │                       ◀──── the plugin's own handlers have declined
- *                └ never sees it         └ TerminateProcess(code)
+ *                └ never sees it         └ a dump (dump/dump.h), TerminateProcess(code)
  *
  * It sees access violations, division by zero, illegal instructions, stack overflow, and C++ exceptions that
  * leave the plugin; before any destructor has run. What the plugin catches itself never gets here. Faults on
  * the plugin's own threads have no COM around them; for them there is the unhandled-exception filter.
  *
- * What passes by both: __fastfail and heap corruption (Windows ends the process itself), and abort, exit and
- * TerminateProcess (no exceptions). They end the process too, which is all that is promised. */
+ * What passes by both: __fastfail and heap corruption (Windows ends the process itself, and its error reporting
+ * keeps a dump if it was told to), a stack that no handler can be found on, and abort, exit and TerminateProcess
+ * (no exceptions). They end the process too, which is all that is promised. */
 #pragma once
 
 #include "backend-win32/wire.h"
 
 G_BEGIN_DECLS
 
-/* Nothing modal, no error reporting dialogue, and the filter. Once, before plugin code can run. */
+/* Nothing modal, and the filter. Once, before plugin code can run. */
 void bh_guard_install(void);
 
 /* function(first, second), which returns or ends the process. A function with fewer arguments ignores the

@@ -1,5 +1,6 @@
 #include "backend-win32/host/host-object.h"
 
+#include "backend-win32/dump/dump.h"
 #include "backend-win32/host/service-proxy.h"
 
 static BhHostObject *from_host(IWslPluginHost *host) {
@@ -47,8 +48,10 @@ static HRESULT STDMETHODCALLTYPE host_attach(IWslPluginHost *host, IWslPluginHos
   if (callback == NULL) return E_POINTER;
   if (!step(self, BH_HOST_MADE, BH_HOST_ATTACHING)) return E_UNEXPECTED;
   status = bh_service_attach(callback);
-  if (SUCCEEDED(status)) step(self, BH_HOST_ATTACHING, BH_HOST_ATTACHED);
-  return status;
+  if (FAILED(status)) return status;
+  bh_dump_start(); /* only now, so that it is in the job too; a host without is better than none */
+  step(self, BH_HOST_ATTACHING, BH_HOST_ATTACHED);
+  return S_OK;
 }
 
 static HRESULT STDMETHODCALLTYPE host_load(IWslPluginHost *host, UINT32 size, const BYTE *record,
@@ -62,7 +65,10 @@ static HRESULT STDMETHODCALLTYPE host_load(IWslPluginHost *host, UINT32 size, co
   if (!step(self, BH_HOST_ATTACHED, BH_HOST_LOADING)) return E_UNEXPECTED;
   SetEvent(self->asked);
   if (!bh_record_decode(&bh_wire_load_fields, record, size, &load, NULL)) return E_INVALIDARG;
-  bh_plugin_load(&self->plugin, load.path, &reply);
+  if (self->refusal == NULL)
+    bh_plugin_load(&self->plugin, load.path, &reply);
+  else
+    reply = (BhLoadReply){.result = BH_E_ACCESSDENIED, .cause = g_strdup(self->refusal)};
   bh_record_clear(&bh_wire_load_fields, &load);
   if (BH_SUCCEEDED(reply.result)) step(self, BH_HOST_LOADING, BH_HOST_LOADED);
   return bh_wire_give(bh_record_encode(&bh_load_reply_fields, &reply, NULL), reply_size, reply_bytes);

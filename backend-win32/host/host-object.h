@@ -20,6 +20,7 @@ typedef struct {
   HANDLE asked;    /* manual-reset: Load was called */
   HANDLE over;     /* manual-reset: the last reference went */
   gint references; /* to host; atomic. Only counted once it was made: COM holds and drops the factory freely */
+  char *refusal;   /* why nothing may be loaded (harden.h); NULL: it may */
   gint state;      /* BhHostState, atomic, only ever grows */
   BhPlugin plugin; /* written by Load, before state says loaded; read after */
 } BhHostObject;

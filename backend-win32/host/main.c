@@ -8,9 +8,13 @@
  *   an exception's code        the plugin faulted
  *   whatever the plugin says   the plugin called exit: the service takes that for a crash
  *
+ * Started as "wslpluginhost.exe /dump=…", by such a host, it is that host's helper instead (dump/dump.h).
+ *
  * A service that is gone takes its hosts along by the job that holds them; before they are in it, the timer
  * does. */
+#include "backend-win32/dump/dump.h"
 #include "backend-win32/host/guard.h"
+#include "backend-win32/host/harden.h"
 #include "backend-win32/host/host-object.h"
 #include "backend-win32/host/service-proxy.h"
 
@@ -57,12 +61,30 @@ static DWORD startup_timeout(int argc, char **argv) {
   return STARTUP_TIMEOUT_MS;
 }
 
+/* Wine 8 starts a local server with handles to whoever activated it in the place of its standard ones; a host is to have
+ * none. Windows gives it none, and a console's or a file's handle is no process. */
+static void drop_process_handles(void) {
+  static const DWORD standard[] = {STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE};
+
+  for (guint i = 0; i < G_N_ELEMENTS(standard); i++) {
+    HANDLE handle = GetStdHandle(standard[i]);
+
+    if (handle == NULL || handle == INVALID_HANDLE_VALUE || GetProcessId(handle) == 0) continue;
+    CloseHandle(handle);
+    SetStdHandle(standard[i], NULL);
+  }
+}
+
 int main(int argc, char **argv) {
   const DWORD timeout = startup_timeout(argc, argv);
   HANDLE events[2];
   WSADATA winsock;
 
   bh_guard_install();
+  bh_harden(&host.refusal);
+  if (argc == 2 && g_str_has_prefix(argv[1], BH_DUMP_OPTION))
+    return bh_dump_help(argv[1] + strlen(BH_DUMP_OPTION));
+  drop_process_handles();
   if (!bh_host_object_init(&host) || WSAStartup(MAKEWORD(2, 2), &winsock) != 0 || FAILED(serve()))
     ExitProcess(BH_EXIT_NO_SERVER);
 

@@ -33,10 +33,18 @@ static char *load_cause(const char *path, DWORD error) {
   return g_strdup_printf("%s cannot be loaded: %s", path, words);
 }
 
+/* What the plugin itself loads by a bare name comes from the same two folders as what it imports. */
+static void add_folder(const char *path) {
+  g_autofree char *folder = g_path_get_dirname(path);
+  g_autofree wchar_t *wide = bh_wire_wide(folder);
+  AddDllDirectory(wide); /* fails for a folder that is not there, and then the DLL is not either */
+}
+
 static BhResult load_library(BhPlugin *plugin, const char *path, char **cause) {
   g_autofree wchar_t *wide = bh_wire_wide(path);
   DWORD error;
 
+  add_folder(path);
   /* What it imports comes from its own folder and from Windows': not from the current folder, nor from PATH. */
   plugin->module = LoadLibraryExW(wide, NULL, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32);
   if (plugin->module != NULL) return BH_OK;

@@ -2,6 +2,7 @@
 
 #include "backend-win32/service/callback.h"
 #include "backend-win32/service/link.h"
+#include "backend-win32/service/security.h"
 
 /* --- Starting a host ------------------------------------------------------------------------------------ */
 
@@ -54,7 +55,8 @@ static void activate(gpointer data) {
   if (SUCCEEDED(status) && link->process.pid == 0) status = E_ACCESSDENIED; /* it never said hello */
   if (!start_failed(start, status, "the host could not be attached") || status != E_ACCESSDENIED) return;
   g_free(start->cause);
-  start->cause = g_strdup_printf("what COM has started is not %s: register that", link->backend->host_path);
+  start->cause = g_strdup_printf("what COM has started is not %s (register that), or may not be put into a job",
+                                 link->backend->host_path);
 }
 
 static BhResult start(BhBackend *backend, const BhPluginSpec *spec, const BhLinkEvents *events, gpointer data,
@@ -90,14 +92,32 @@ const BhBackendClass bh_backend_win32_class = {
 
 /* --- The backend ---------------------------------------------------------------------------------------- */
 
-/* The first NULL: COM itself checks no access list. Who may call us back the callback object decides, by the
- * caller's process; a list on top of it comes with the installer. Whom we call learns who we are, and may not
- * act as us. */
+/* This process's access list: hosts run as our user, so nobody else has business here. For the process's life, as
+ * nothing says whether COM copies it. */
+static gpointer make_access(G_GNUC_UNUSED gpointer data) {
+  g_autoptr(GBytes) descriptor = bh_security_descriptor(BH_SECURITY_OWN_USER, BH_COM_ACCESS);
+  return descriptor != NULL ? bh_security_absolute(descriptor) : NULL;
+}
+
+/* Which of our user's processes may call us back the callback object decides, by the caller's process id; Wine 8 takes
+ * the list and looks at nothing, so there that is all. Whom we call learns who we are, and may not act as us. */
 static HRESULT secure(void) {
-  HRESULT status =
-      CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY, NULL,
-                           EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
+  static GOnce once = G_ONCE_INIT;
+  PSECURITY_DESCRIPTOR access = g_once(&once, make_access, NULL);
+  HRESULT status;
+
+  if (access == NULL) return E_ACCESSDENIED; /* no list would be everybody */
+  status = CoInitializeSecurity(access, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
+                                NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
   return status == RPC_E_TOO_LATE ? S_OK : status; /* the embedder has chosen its own */
+}
+
+#ifndef BH_SIGNING_REQUIRED
+#define BH_SIGNING_REQUIRED 0
+#endif
+
+static gboolean is_signing_required(BhWin32Signing signing) {
+  return signing == BH_WIN32_SIGNING_AS_BUILT ? BH_SIGNING_REQUIRED : signing == BH_WIN32_SIGNING_REQUIRED;
 }
 
 BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause) {
@@ -108,6 +128,7 @@ BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause) {
 
   self->base.class = &bh_backend_win32_class;
   self->host_path = bh_wire_full_path(settings->host_path);
+  self->signed_only = is_signing_required(settings->signing);
   status = bh_apartment_keep(&self->apartment);
   if (SUCCEEDED(status)) status = secure();
   if (SUCCEEDED(status)) {

@@ -1,6 +1,7 @@
 #include "backend-win32/service/callback.h"
 
 #include "backend-win32/service/handover.h"
+#include "backend-win32/service/job.h"
 
 /* How many calls of one host run at once. Each has a thread of COM's; a plugin's own are not that many. */
 #define CALLS_MAX 256
@@ -136,8 +137,17 @@ static HRESULT hello(BhWin32Link *link) {
   is_awaited = awaits_hello(link);
   bh_mutex_unlock(&link->lock);
   if (!is_awaited) return E_ACCESSDENIED;
+  /* Another link's host, which runs the right image too; or what a plugin has started. A host whose Hello is awaited is
+   * in no job of ours yet. */
+  if (bh_job_has(link->backend->job, caller_pid())) return E_ACCESSDENIED;
   status = bh_host_process_contain(&process, caller_pid(), link->backend->host_path, link->backend->job);
   if (FAILED(status)) return status;
+  status = link->job != NULL ? bh_job_hold(link->job, process.handle) : E_OUTOFMEMORY;
+  if (FAILED(status)) {
+    bh_host_process_end(&process, BH_EXIT_KILLED); /* it has loaded nothing, and could not be ended as a whole */
+    bh_host_process_clear(&process);
+    return status;
+  }
 
   bh_mutex_lock(&link->lock);
   is_awaited = awaits_hello(link);

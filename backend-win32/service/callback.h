@@ -3,6 +3,7 @@
  * It is a gate in front of its link. Every method is let in or turned away on the thread it comes on:
  *
  *   from another process than the link's      E_ACCESSDENIED
+ *   Hello, from a process in our job already  E_ACCESSDENIED: it is another link's, or a plugin's
  *   Hello, said before or too late            E_ACCESSDENIED
  *   Call, and the link is dead or released    E_UNEXPECTED
  *   Call, and very many run already           E_OUTOFMEMORY

@@ -1,6 +1,7 @@
 #include "backend-win32/service/host-process.h"
 
 #include "backend-win32/backend-win32.h"
+#include "backend-win32/dump/dump.h"
 
 /* No more than what is done with it: a job's assignment asks for SET_QUOTA and TERMINATE. IsProcessInJob
  * would do with PROCESS_QUERY_LIMITED_INFORMATION on Windows; Wine 8 refuses that. */
@@ -63,7 +64,10 @@ HRESULT bh_host_process_contain(BhHostProcess *process, DWORD pid, const char *h
   if (process->handle == NULL) return bh_wire_error(GetLastError());
   process->pid = pid;
   status = contain(process->handle, host_path, job);
-  if (FAILED(status)) bh_host_process_clear(process);
+  if (SUCCEEDED(status))
+    process->report = bh_dump_report_new(pid);
+  else
+    bh_host_process_clear(process);
   return status;
 }
 
@@ -76,14 +80,22 @@ void bh_host_process_end(const BhHostProcess *process, guint32 exit_code) {
 }
 
 char *bh_host_process_how(const BhHostProcess *process, gboolean *killed) {
+  g_autofree char *where = NULL, *dump = NULL, *words = NULL;
+  const char *name;
   DWORD code = 0;
-  const gboolean is_known = GetExitCodeProcess(process->handle, &code);
 
+  *killed = FALSE;
+  if (!GetExitCodeProcess(process->handle, &code)) return g_strdup("exit code unknown");
   *killed = code == BH_EXIT_KILLED;
-  return is_known ? bh_win32_exit_code_words(code) : g_strdup("exit code unknown");
+  bh_dump_report_take(process->report, code, &where, &dump);
+  name = bh_exit_code_name(code);
+  if (*where != '\0' && name != NULL) return g_strdup_printf("%s%s (0x%08lX)%s", name, where, code, dump);
+  words = bh_win32_exit_code_words(code);
+  return g_strconcat(words, where, dump, NULL);
 }
 
 void bh_host_process_clear(BhHostProcess *process) {
+  if (process->report != NULL) CloseHandle(process->report);
   if (process->handle != NULL) CloseHandle(process->handle);
   *process = (BhHostProcess){0};
 }

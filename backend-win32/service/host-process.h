@@ -2,6 +2,7 @@
  *
  *   status = bh_host_process_contain(&process, pid_of_the_transport, host_path, job);
  *   …                                  the handle keeps the process id from being used again
+ *   how = bh_host_process_how(&process, &killed);
  *   bh_host_process_clear(&process);
  *
  * Threading: any; a BhHostProcess is its owner's. */
@@ -13,6 +14,7 @@ G_BEGIN_DECLS
 
 typedef struct {
   HANDLE handle; /* to contain, to end, to wait for and to duplicate into; no more. NULL: none */
+  HANDLE report; /* dump.h: of its fault. NULL: it could not be had */
   DWORD pid;     /* 0: none */
 } BhHostProcess;
 
@@ -30,9 +32,14 @@ gboolean bh_host_process_wait(const BhHostProcess *process, DWORD timeout);
 /* Ends it, if it has not ended. */
 void bh_host_process_end(const BhHostProcess *process, guint32 exit_code);
 
-/* How it ended: its exit code in words; *killed: it is BH_EXIT_KILLED. Only once it has ended. The caller's. */
+/* How it ended: its exit code in words, and what its helper has reported: "access violation reading 0x0 at
+ * plugin.dll+0x1234 (0xC0000005); dump: C:\…". *killed: it is BH_EXIT_KILLED. Only once it has ended. The
+ * caller's. */
 char *bh_host_process_how(const BhHostProcess *process, gboolean *killed);
 
 void bh_host_process_clear(BhHostProcess *process);
+
+/* Of an exit code, "access violation", without the number; NULL: it has no name. Static. (exit-code.c) */
+const char *bh_exit_code_name(guint32 code);
 
 G_END_DECLS

@@ -2,6 +2,8 @@
 
 #include "backend-win32/service/callback.h"
 #include "backend-win32/service/handover.h"
+#include "backend-win32/service/job.h"
+#include "backend-win32/service/signature.h"
 
 /* How long a host that was let go may take to end by itself: its plugin's DllMain runs in there. */
 #define RELEASE_TIMEOUT_MS 5000
@@ -30,6 +32,7 @@ BhWin32Link *bh_win32_link_new(BhWin32Backend *backend, const BhPluginSpec *spec
   self->name = g_strdup(spec->name);
   self->path = bh_wire_full_path(spec->path);
   bh_mutex_init(&self->lock, &link_class);
+  self->job = bh_host_process_job(); /* none: no host is let in (Hello) */
   self->callback = bh_callback_new(self);
   return self;
 }
@@ -45,6 +48,8 @@ static void CALLBACK process_ended(void *data, G_GNUC_UNUSED BOOLEAN timed_out) 
   BhWin32Link *self = data;
   gboolean is_news, killed;
   g_autofree char *how = bh_host_process_how(&self->process, &killed);
+
+  bh_job_end(self->job, BH_EXIT_KILLED); /* what it has started is nobody's now */
 
   bh_mutex_lock(&self->lock);
   is_news = self->state == BH_LINK_RUNNING;
@@ -70,6 +75,7 @@ void bh_win32_link_kill(BhLink *link, const char *reason) {
     self->kill_reason = g_strdup(reason);
   bh_mutex_unlock(&self->lock);
   bh_host_process_end(&self->process, BH_EXIT_KILLED);
+  if (self->job != NULL) bh_job_end(self->job, BH_EXIT_KILLED);
 }
 
 /* Whether a host of which the transport says this may be on its way out. A process is taken apart before its
@@ -136,12 +142,30 @@ static BhResult call_host(BhWin32Link *self, BhHook hook, GBytes *record, const 
   return trip.result;
 }
 
-BhResult bh_win32_link_load(BhLink *link, BhLoadReply *reply) {
-  BhWin32Link *self = from_base(link);
-  const BhWireLoad load = {self->name, self->path};
+static BhResult load(BhWin32Link *self, char *path, BhLoadReply *reply) {
+  const BhWireLoad load = {self->name, path};
   g_autoptr(GBytes) record = bh_record_encode(&bh_wire_load_fields, &load, NULL);
 
   return call_host(self, BH_HOOK_NONE, record, &bh_load_reply_fields, reply);
+}
+
+/* Held from before it is verified until the host has it. What is refused is not the transport's failure, and the host is
+ * not even asked. */
+static BhResult load_signed(BhWin32Link *self, BhLoadReply *reply) {
+  BhSignedFile file;
+  BhResult result;
+
+  reply->result = bh_signed_file_open(&file, self->path, &reply->cause);
+  if (BH_FAILED(reply->result)) return BH_OK;
+  result = load(self, file.path, reply);
+  bh_signed_file_close(&file);
+  return result;
+}
+
+BhResult bh_win32_link_load(BhLink *link, BhLoadReply *reply) {
+  BhWin32Link *self = from_base(link);
+
+  return self->backend->signed_only ? load_signed(self, reply) : load(self, self->path, reply);
 }
 
 BhResult bh_win32_link_notify(BhLink *link, const BhNotification *notification, BhNotifyReply *reply) {
@@ -202,6 +226,7 @@ void bh_win32_link_release(BhLink *link) {
   end_host(self);
   bh_callback_close(self->callback);
   bh_callback_unref(self->callback);
+  if (self->job != NULL) CloseHandle(self->job); /* ends what the plugin has left running */
   bh_host_process_clear(&self->process);
   bh_mutex_clear(&self->lock);
   g_free(self->kill_reason);

@@ -21,6 +21,7 @@ typedef struct {
   BhBackend base;
   char *host_path;
   HANDLE job; /* ends its processes when it is closed, that is, with us */
+  gboolean signed_only;
   CO_MTA_USAGE_COOKIE apartment;
 } BhWin32Backend;
 
@@ -35,6 +36,7 @@ typedef struct {
   gpointer data;
   char *name, *path;
   BhCallback *callback;
+  HANDLE job;           /* inside the backend's: this plugin's processes. NULL: it could not be made */
   IWslPluginHost *host; /* the MTA's: used inside bh_apartment_run only */
   HANDLE death_wait;    /* of the thread pool, on the process */
 

@@ -1,17 +1,23 @@
-/* registration.c: what COM must find in the registry: where the host is, where the proxy/stub DLL is, and
- * that both interfaces are marshalled by it. */
+/* registration.c: what COM must find in the registry: where the host is, who may start and call it, where the
+ * proxy/stub DLL is, and that both interfaces are marshalled by it. */
 #include "backend-win32/wire.h"
 
 #include "backend-win32/backend-win32.h"
+#include "backend-win32/service/security.h"
 
-/* Values below CLSID and Interface in Software\Classes. */
+/* Values below AppID, CLSID and Interface in Software\Classes. */
 typedef struct {
   const wchar_t *kind; /* "CLSID" */
   const GUID *guid;
   const wchar_t *subkey; /* or NULL */
   const wchar_t *name;   /* NULL: the key's default value */
-  const wchar_t *data;
+  DWORD type;
+  gconstpointer data;
+  gsize size; /* of anything but a string */
 } Value;
+
+/* The AppID has the CLSID's number, as is the custom for one class per program. */
+#define APPID_WslPluginHost CLSID_WslPluginHost
 
 /* "{…}", as the registry spells it. */
 typedef struct {
@@ -39,9 +45,9 @@ static wchar_t *join(const wchar_t *first, const wchar_t *second, const wchar_t 
 static LSTATUS set_value(HKEY root, const Value *value) {
   GuidText guid = guid_text(value->guid);
   g_autofree wchar_t *path = join(value->kind, guid.text, value->subkey);
-  DWORD size = (DWORD)((wcslen(value->data) + 1) * sizeof(wchar_t));
+  gsize size = value->type == REG_SZ ? (wcslen(value->data) + 1) * sizeof(wchar_t) : value->size;
 
-  return RegSetKeyValueW(root, path, value->name, REG_SZ, value->data, size);
+  return RegSetKeyValueW(root, path, value->name, value->type, value->data, (DWORD)size);
 }
 
 static gboolean answer(LSTATUS error, char **cause) {
@@ -73,27 +79,45 @@ static HKEY classes_root(gboolean per_user) {
   return per_user && !is_wine && !is_elevated() ? HKEY_CURRENT_USER : HKEY_LOCAL_MACHINE;
 }
 
+static Value binary(const wchar_t *name, GBytes *bytes) {
+  gsize size = 0;
+  gconstpointer data = bytes != NULL ? g_bytes_get_data(bytes, &size) : NULL;
+  return (Value){L"AppID", &APPID_WslPluginHost, NULL, name, REG_BINARY, data, size};
+}
+
 gboolean bh_win32_register(gboolean per_user, const char *host_path, const char *proxystub_path, char **cause) {
   g_autofree char *host_full = bh_wire_full_path(host_path);
   g_autofree char *host_quoted = g_strdup_printf("\"%s\"", host_full);
   g_autofree char *proxystub_full = bh_wire_full_path(proxystub_path);
   g_autofree wchar_t *host = bh_wire_wide(host_quoted);
   g_autofree wchar_t *proxystub = bh_wire_wide(proxystub_full);
+  const BhSecurityWho who = per_user ? BH_SECURITY_OWN_USER : BH_SECURITY_SYSTEM;
+  g_autoptr(GBytes) launch = bh_security_descriptor(who, BH_COM_LAUNCH);
+  g_autoptr(GBytes) access = bh_security_descriptor(who, BH_COM_ACCESS);
+  const DWORD level = RPC_C_AUTHN_LEVEL_PKT_PRIVACY;
   GuidText proxy = guid_text(&CLSID_WslPluginProxyStub);
+  GuidText app = guid_text(&APPID_WslPluginHost);
+  /* The AppID comes before the class that names it: between the two, nobody may start more than he may at the end. */
   const Value values[] = {
-      {L"CLSID", &CLSID_WslPluginHost, NULL, NULL, L"Bulkhead plugin host"},
-      {L"CLSID", &CLSID_WslPluginHost, L"LocalServer32", NULL, host},
-      {L"CLSID", &CLSID_WslPluginProxyStub, NULL, NULL, L"Bulkhead plugin host proxy"},
-      {L"CLSID", &CLSID_WslPluginProxyStub, L"InProcServer32", NULL, proxystub},
-      {L"CLSID", &CLSID_WslPluginProxyStub, L"InProcServer32", L"ThreadingModel", L"Both"},
-      {L"Interface", &IID_IWslPluginHost, NULL, NULL, L"IWslPluginHost"},
-      {L"Interface", &IID_IWslPluginHost, L"ProxyStubClsid32", NULL, proxy.text},
-      {L"Interface", &IID_IWslPluginHostCallback, NULL, NULL, L"IWslPluginHostCallback"},
-      {L"Interface", &IID_IWslPluginHostCallback, L"ProxyStubClsid32", NULL, proxy.text},
+      {L"AppID", &APPID_WslPluginHost, NULL, NULL, REG_SZ, L"Bulkhead plugin host", 0},
+      binary(L"LaunchPermission", launch),
+      binary(L"AccessPermission", access),
+      {L"AppID", &APPID_WslPluginHost, NULL, L"AuthenticationLevel", REG_DWORD, &level, sizeof level},
+      {L"CLSID", &CLSID_WslPluginHost, NULL, NULL, REG_SZ, L"Bulkhead plugin host", 0},
+      {L"CLSID", &CLSID_WslPluginHost, NULL, L"AppID", REG_SZ, app.text, 0},
+      {L"CLSID", &CLSID_WslPluginHost, L"LocalServer32", NULL, REG_SZ, host, 0},
+      {L"CLSID", &CLSID_WslPluginProxyStub, NULL, NULL, REG_SZ, L"Bulkhead plugin host proxy", 0},
+      {L"CLSID", &CLSID_WslPluginProxyStub, L"InProcServer32", NULL, REG_SZ, proxystub, 0},
+      {L"CLSID", &CLSID_WslPluginProxyStub, L"InProcServer32", L"ThreadingModel", REG_SZ, L"Both", 0},
+      {L"Interface", &IID_IWslPluginHost, NULL, NULL, REG_SZ, L"IWslPluginHost", 0},
+      {L"Interface", &IID_IWslPluginHost, L"ProxyStubClsid32", NULL, REG_SZ, proxy.text, 0},
+      {L"Interface", &IID_IWslPluginHostCallback, NULL, NULL, REG_SZ, L"IWslPluginHostCallback", 0},
+      {L"Interface", &IID_IWslPluginHostCallback, L"ProxyStubClsid32", NULL, REG_SZ, proxy.text, 0},
   };
   LSTATUS error = ERROR_SUCCESS;
 
   if (host == NULL || proxystub == NULL) return answer(ERROR_INVALID_PARAMETER, cause);
+  if (launch == NULL || access == NULL) return answer(ERROR_INVALID_SECURITY_DESCR, cause);
   for (guint i = 0; i < G_N_ELEMENTS(values) && error == ERROR_SUCCESS; i++)
     error = set_value(classes_root(per_user), &values[i]);
   return answer(error, cause);
@@ -105,6 +129,7 @@ gboolean bh_win32_unregister(gboolean per_user, char **cause) {
     const GUID *guid;
   } keys[] = {
       {L"CLSID", &CLSID_WslPluginHost},
+      {L"AppID", &APPID_WslPluginHost},
       {L"CLSID", &CLSID_WslPluginProxyStub},
       {L"Interface", &IID_IWslPluginHost},
       {L"Interface", &IID_IWslPluginHostCallback},

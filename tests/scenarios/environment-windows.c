@@ -39,8 +39,16 @@ static void register_host(const char *host) {
   done = TRUE;
 }
 
+static BhBackend *open_backend(const char *host, BhWin32Signing signing) {
+  g_autofree char *cause = NULL;
+  BhBackend *backend = bh_backend_win32_new(&(BhWin32Settings){.host_path = host, .signing = signing}, &cause);
+
+  if (backend == NULL) g_error("%s", cause);
+  return backend;
+}
+
 void platform_open(Environment *environment) {
-  g_autofree char *host = NULL, *cause = NULL;
+  g_autofree char *host = NULL;
 
   if (is_mock(environment)) {
     environment->backend = bh_backend_mock_new(NULL, 0);
@@ -50,10 +58,16 @@ void platform_open(Environment *environment) {
   }
   host = built("BULKHEAD_HOST");
   register_host(host);
-  environment->backend = bh_backend_win32_new(&(BhWin32Settings){.host_path = host}, &cause);
-  if (environment->backend == NULL) g_error("%s", cause);
+  environment->backend = open_backend(host, BH_WIN32_SIGNING_NOT_REQUIRED);
   g_assert_true(bh_win32_current_user(&environment->user.token, &environment->user.sid));
   environment->inner_guest = is_wine() ? bh_guest_agent_new(g_getenv("BULKHEAD_AGENT")) : bh_guest_memory_new();
+}
+
+void platform_require_signatures(Environment *environment) {
+  g_autofree char *host = built("BULKHEAD_HOST");
+
+  bh_backend_win32_free(environment->backend);
+  environment->backend = open_backend(host, BH_WIN32_SIGNING_REQUIRED);
 }
 
 gboolean platform_host_runs(guint32 pid) {

@@ -40,6 +40,8 @@ char *environment_read_log(const char *plugin);
 const char *platform_name(void);
 void platform_open(Environment *environment);
 void platform_close(Environment *environment);
+/* From now on plugins must be signed; before the first one is started. */
+void platform_require_signatures(Environment *environment);
 /* A host process of that number runs. */
 gboolean platform_host_runs(guint32 pid);
 /* Ends it from outside. */

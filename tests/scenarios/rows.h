@@ -27,7 +27,8 @@ typedef struct {
   const char *steps;
   gboolean host_dies; /* the first plugin's host ends by itself, before the service lets go of it */
   int at_once; /* calls that run in the service at once, of a VM session under the shared design only; 0: as it comes */
-  guint32 forbidden; /* VM flags that policy forbids */
+  guint32 forbidden;         /* VM flags that policy forbids */
+  gboolean signing_required; /* ON_WIN32 only */
   guint
       load_timeout; /* ms; 0: the default. Ten times that for real hosts, whose start alone may take seconds. The run
                          must not take longer than twice this, and 10 s */

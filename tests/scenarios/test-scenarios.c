@@ -112,6 +112,7 @@ static void test_row(gconstpointer data) {
     return;
   }
   environment_open(&environment, backend, callbacks);
+  if (row->signing_required) platform_require_signatures(&environment);
   if (row->directed != NULL)
     row->directed(&environment);
   else

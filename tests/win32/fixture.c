@@ -138,7 +138,7 @@ static const BhLinkEvents events = {on_call, on_died};
 
 void fixture_open(Fixture *fixture, const char *path) {
   g_autofree char *host = fixture_built("backend-win32/wslpluginhost.exe");
-  const BhWin32Settings settings = {host};
+  const BhWin32Settings settings = {.host_path = host};
   const BhPluginSpec spec = {"TestPlugin", path};
   char *cause = NULL;
 

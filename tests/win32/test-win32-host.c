@@ -137,7 +137,7 @@ static void test_stranger_is_refused(void) {
 /* What the CLSID activates is not what we believe to be the host. */
 static void test_other_image_is_refused(void) {
   g_autofree char *other = fixture_built("backend-win32/wslpluginproxystub.dll");
-  const BhWin32Settings settings = {other};
+  const BhWin32Settings settings = {.host_path = other};
   const BhPluginSpec spec = {"TestPlugin", "C:\\plugin.dll"};
   const BhLinkEvents events = {NULL, NULL};
   g_autofree char *cause = NULL;

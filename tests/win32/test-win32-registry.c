@@ -140,7 +140,7 @@ static void test_no_plugins(void) {
 static void test_not_registered(void) {
   g_autofree char *host = fixture_built("backend-win32/wslpluginhost.exe");
   g_autofree char *proxystub = fixture_built("backend-win32/wslpluginproxystub.dll");
-  const BhWin32Settings settings = {host};
+  const BhWin32Settings settings = {.host_path = host};
   const BhPluginSpec spec = {"TestPlugin", "C:\\plugin.dll"};
   const BhLinkEvents events = {NULL, NULL};
   g_autofree char *cause = NULL;

@@ -1,0 +1,27 @@
+/* machine.h: what Windows is told of Bulkhead besides its COM classes and its service, for the whole machine.
+ *
+ * An MSI says most of it by itself (backend-win32/package/bulkhead.wxs); `bulkhead install` says it where there is none. The
+ * two must agree. Paths are absolute, UTF-8. Every function may be called again. Win32 errors. */
+#pragma once
+
+#include <glib.h>
+#include <windows.h>
+
+G_BEGIN_DECLS
+
+/* The Event Log's source, and that Windows Error Reporting keeps dumps of hosts in that folder. */
+DWORD bh_machine_register(const char *program, const char *dumps);
+DWORD bh_machine_unregister(void);
+
+/* Makes the folder for dumps, or takes it over: for SYSTEM and administrators only, as a dump holds what a plugin had in its
+ * memory. */
+DWORD bh_machine_make_dumps(const char *dumps);
+/* Deletes the dumps and their folder. A file that is not a dump is kept, and the folder with it. */
+void bh_machine_remove_dumps(const char *dumps);
+
+/* Has Winsock load no layered service provider into that program: a third party's DLL in every process that opens a socket
+ * is what Bulkhead is there to avoid. Windows has no function that takes it back; it names the program's path, and does
+ * nothing when that is gone. */
+DWORD bh_machine_refuse_providers(const char *program);
+
+G_END_DECLS

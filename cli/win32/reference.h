@@ -1,0 +1,25 @@
+/* reference.h: the reference service: the registered plugins, a service that runs them, and the channel through which
+ * scenarios reach it. How the process came to run it, under the SCM or on a console, is service.c's.
+ *
+ *   BhReference *reference = bh_reference_start(&options, log, &cause);
+ *   …
+ *   bh_reference_stop(reference);      plugins have their last hooks; their proxies are gone before COM is
+ *
+ * start and stop: one thread. */
+#pragma once
+
+#include "event-log.h"
+
+#include "cli/platform.h"
+
+G_BEGIN_DECLS
+
+typedef struct BhReference BhReference;
+
+/* options, log: outlive it. NULL: *cause (the caller's) says why. */
+BhReference *bh_reference_start(const BhPlatformOptions *options, BhEventLog *log, char **cause);
+
+/* Ends the scenario that is under way after its operation, then everything. */
+void bh_reference_stop(BhReference *reference);
+
+G_END_DECLS
