@@ -21,6 +21,7 @@
  * handlers take. No event comes after release has returned. The backend holds no lock of its own across an event. */
 #pragma once
 
+#include "activity.h"
 #include "contract.h"
 
 G_BEGIN_DECLS
@@ -43,6 +44,10 @@ typedef struct {
    * returned, but not on a thread that is inside kill. A call that was on its way then may still come. how is for
    * people: "access violation", "exit code 3". */
   void (*died)(gpointer data, const char *how);
+
+  /* A process of the host's, it included, or a thread of the host itself began or ended; only while it is watched. On a thread
+   * that serves nothing else. Nothing can be refused. May be NULL. */
+  void (*activity)(gpointer data, const BhActivity *activity);
 } BhLinkEvents;
 
 typedef struct {
@@ -69,6 +74,15 @@ typedef struct {
 
   /* The number of the host's process, for people to read. */
   guint32 (*pid)(BhLink *link);
+
+  /* Tells BhLinkEvents.activity from its return on; see BhGuestClass.watch. Processes that run already are told of first. NULL:
+   * this backend cannot. */
+  BhResult (*watch)(BhLink *link, BhWatch what);
+
+  /* Asks the platform for the subsystem of a process of this machine, or (thread not 0) of that thread of it. *assumed: the
+   * platform cannot say, and it is what it must be. None of that number: 0x80070490. NULL: nothing can be asked. */
+  BhResult (*subsystem)(BhBackend *backend, guint32 process, guint32 thread, BhSubsystem *subsystem,
+                        gboolean *assumed);
 } BhBackendClass;
 
 /* A backend's own objects begin with these. */

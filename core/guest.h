@@ -19,7 +19,7 @@
  * which the event's handler takes. */
 #pragma once
 
-#include "result.h"
+#include "activity.h"
 
 G_BEGIN_DECLS
 
@@ -107,6 +107,12 @@ typedef struct {
   /* The first process of a container ended. At most once a container; before container_stop returns, and perhaps before
    * container_start has. May be NULL. */
   void (*container_ended)(gpointer data, guint32 number);
+
+  /* A process or thread of the VM's began or ended, in the order it did; only while it is watched. Unlike the others, this
+   * comes on a thread that serves nothing else, may take as long as it likes, and may call back into the VM. Where the
+   * activity may be refused the process waits for the answer, and a failure is what its creator gets. Valid during the call.
+   * May be NULL. */
+  BhResult (*activity)(gpointer data, const BhActivity *activity);
 } BhVmEvents;
 
 typedef struct {
@@ -170,6 +176,14 @@ typedef struct {
 
   /* Describes the folder root (NULL: the machine's own) as the image `name`. No such folder: 0x80070003. */
   BhResult (*image_create)(BhVm *vm, const char *name, const char *root, BhDescription *image);
+
+  /* From its return on, tells BhVmEvents.activity of what began since, or nothing more (BH_WATCH_NOTHING: after an activity in
+   * flight, whose return is not waited for). One call at a time. Costs nothing when nothing is watched. Not while an
+   * `activity` of this VM must return first. */
+  BhResult (*watch)(BhVm *vm, BhWatch what);
+
+  /* Whether a process of the VM's has that number, and (thread not 0) that thread. */
+  gboolean (*has_process)(BhVm *vm, guint32 process, guint32 thread);
 } BhGuestClass;
 
 /* An implementation's own object begins with this. */

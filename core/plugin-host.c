@@ -135,7 +135,7 @@ static void on_died(gpointer data, const char *how) {
   host_is_dead(host, how);
 }
 
-static const BhLinkEvents link_events = {on_call, on_died};
+static const BhLinkEvents link_events = {.call = on_call, .died = on_died};
 
 /* --- Loading ---------------------------------------------------------------------------------------------------- */
 

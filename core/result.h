@@ -59,6 +59,13 @@ typedef gint32 BhResult;
 #define BH_RPC_S_CALL_FAILED        ((BhResult)0x800706BEu)
 #define BH_RPC_S_CALL_FAILED_DNE    ((BhResult)0x800706BFu)
 
+/* Why a signature is not taken. */
+#define BH_TRUST_E_SUBJECT_FORM_UNKNOWN ((BhResult)0x800B0003u)
+#define BH_TRUST_E_BAD_DIGEST           ((BhResult)0x80096010u)
+#define BH_TRUST_E_NOSIGNATURE          ((BhResult)0x800B0100u)
+#define BH_CERT_E_EXPIRED               ((BhResult)0x800B0101u)
+#define BH_CERT_E_UNTRUSTEDROOT         ((BhResult)0x800B0109u)
+
 #define BH_FAILED(result)    ((BhResult)(result) < 0)
 #define BH_SUCCEEDED(result) ((BhResult)(result) >= 0)
 

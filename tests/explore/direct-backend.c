@@ -111,8 +111,13 @@ static guint32 direct_pid(BhLink *link) {
 static BhResult direct_start(BhBackend *base, const BhPluginSpec *spec, const BhLinkEvents *events, gpointer data,
                              BhLink **result, char **cause);
 
-static const BhBackendClass direct_class = {"direct",    direct_start,   direct_load, direct_notify,
-                                            direct_kill, direct_release, direct_pid};
+static const BhBackendClass direct_class = {.name = "direct",
+                                            .start = direct_start,
+                                            .load = direct_load,
+                                            .notify = direct_notify,
+                                            .kill = direct_kill,
+                                            .release = direct_release,
+                                            .pid = direct_pid};
 
 static BhResult direct_start(BhBackend *base, const BhPluginSpec *spec, const BhLinkEvents *events, gpointer data,
                              BhLink **result, char **cause) {

@@ -22,7 +22,7 @@ static void on_died(gpointer data, const char *how) {
   bh_mutex_unlock(&fixture->lock);
 }
 
-static const BhLinkEvents events = {on_call, on_died};
+static const BhLinkEvents events = {.call = on_call, .died = on_died};
 
 void fixture_start(Fixture *fixture, const BhMockPlugin *plugin) {
   BhMockPlugin with_data = *plugin;

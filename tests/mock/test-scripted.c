@@ -87,7 +87,7 @@ static void on_died(gpointer data, const char *how) {
 }
 
 static void service_start(Service *service, const char *script) {
-  static const BhLinkEvents events = {on_call, on_died};
+  static const BhLinkEvents events = {.call = on_call, .died = on_died};
   g_autofree char *cause = NULL;
   BhPluginSpec spec = {.name = "Scripted"};
 

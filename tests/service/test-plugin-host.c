@@ -71,8 +71,13 @@ static guint32 fake_pid(BhLink *link) {
   return 42;
 }
 
-static const BhBackendClass fake_class = {"fake",    fake_start,   fake_load, fake_notify,
-                                          fake_kill, fake_release, fake_pid};
+static const BhBackendClass fake_class = {.name = "fake",
+                                          .start = fake_start,
+                                          .load = fake_load,
+                                          .notify = fake_notify,
+                                          .kill = fake_kill,
+                                          .release = fake_release,
+                                          .pid = fake_pid};
 
 static void unexpected_call(gpointer data, const BhCall *call, BhProcessTable *processes, BhCallReply *reply) {
   (void)data;
