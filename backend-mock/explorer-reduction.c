@@ -174,7 +174,7 @@ static void begin_transition(BhReduction *reduction, GArray *nodes, const BhStep
                            .release = reduction->transitions->len,
                            .block = find_block(reduction->transitions, nodes)};
 
-  look_for_races(reduction, nodes, &transition);
+  if (!step->left) look_for_races(reduction, nodes, &transition);
   if (step->kind == BH_STEP_JOIN) look_for_end(reduction, nodes, step);
   join(clock, &reduction->passed, reduction->threads);
   clock->at[step->thread] = transition.count;

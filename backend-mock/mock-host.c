@@ -44,6 +44,7 @@ static void end(BhMockHost *host, BhMockState state, const char *how) {
   bh_mutex_unlock(&host->lock);
   if (!first) return;
 
+  if (host->mock != NULL) bh_mock_end_all(host, state == BH_MOCK_DEAD); /* not before it was started */
   if (host->plugin.gone != NULL) host->plugin.gone(host->plugin.data);
 
   bh_mutex_lock(&host->lock);
@@ -74,6 +75,7 @@ BhMockHost *bh_mock_host_new(const char *name, const BhLinkEvents *events, gpoin
   host->threads = g_ptr_array_new_with_free_func(g_free);
   bh_mutex_init(&host->lock, &host_class);
   bh_cond_init(&host->changed);
+  bh_mock_activity_init(host);
   host->undertaker = bh_thread_new("mock-undertaker", BH_RANK_SESSION_TABLE, undertake, host);
   if (host->undertaker != NULL) return host;
   bh_mock_host_free(host);
@@ -88,6 +90,7 @@ void bh_mock_host_free(BhMockHost *host) {
 
   bh_workers_free(host->workers);
   if (host->undertaker != NULL) bh_thread_join(host->undertaker);
+  bh_mock_activity_clear(host);
   if (host->plugin.destroy != NULL) host->plugin.destroy(host->plugin.data);
   g_ptr_array_unref(host->threads);
   bh_cond_clear(&host->changed);
@@ -123,8 +126,10 @@ void bh_mock_host_leave(BhMockHost *host) {
 static void run_thread(gpointer data) {
   BhMockThread *thread = data;
   BhMockHost *host = thread->host;
+  guint32 number = bh_mock_begin_thread(host, host->pid);
 
   thread->func(thread->data);
+  bh_mock_end_number(host, number, 0);
   bh_mutex_lock(&host->lock);
   thread->done = TRUE;
   bh_mock_host_leave(host);

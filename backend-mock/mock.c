@@ -6,7 +6,7 @@
 #include "scripted.h"
 
 /* Above every process number of Linux, and of no use to Windows: nobody takes it for a real one. */
-#define FIRST_PID 5000001u
+#define FIRST_NUMBER 5000001u
 
 typedef struct {
   BhMockStep step;
@@ -19,10 +19,11 @@ typedef struct {
   BhBackend parent;
   GArray *plugins; /* BhMockPlugin; immutable */
 
-  BhMutex lock;   /* guards what follows */
-  GArray *faults; /* Fault, the one asked for first at the front */
-  guint32 next_pid;
-  guint links; /* started and not yet released */
+  BhMutex lock;        /* guards what follows */
+  GArray *faults;      /* Fault, the one asked for first at the front */
+  guint32 next_number; /* of a process or thread */
+  GHashTable *numbers; /* of those there are → the process whose thread it is, or itself */
+  guint links;         /* started and not yet released */
 } Mock;
 
 /* One load or notify. The thread that waits for it and the thread of the host that does it share it;
@@ -77,6 +78,41 @@ static gboolean fault_due(Mock *mock, BhMockStep step, const char *plugin, BhRes
   }
   bh_mutex_unlock(&mock->lock);
   return due >= 0;
+}
+
+/* ---- Numbers ------------------------------------------------------------------------------------------- */
+
+guint32 bh_mock_number(gpointer data, guint32 process) {
+  Mock *mock = data;
+  guint32 number;
+
+  bh_mutex_lock(&mock->lock);
+  number = mock->next_number++;
+  g_hash_table_insert(mock->numbers, GUINT_TO_POINTER(number), GUINT_TO_POINTER(process != 0 ? process : number));
+  bh_mutex_unlock(&mock->lock);
+  return number;
+}
+
+void bh_mock_forget(gpointer data, guint32 number) {
+  Mock *mock = data;
+
+  bh_mutex_lock(&mock->lock);
+  g_hash_table_remove(mock->numbers, GUINT_TO_POINTER(number));
+  bh_mutex_unlock(&mock->lock);
+}
+
+static BhResult mock_subsystem(BhBackend *backend, guint32 process, guint32 thread, BhSubsystem *subsystem,
+                               gboolean *assumed) {
+  Mock *mock = (Mock *)backend;
+  gpointer number = GUINT_TO_POINTER(thread != 0 ? thread : process), owner;
+
+  bh_mutex_lock(&mock->lock);
+  owner = g_hash_table_lookup(mock->numbers, number);
+  bh_mutex_unlock(&mock->lock);
+  if (process == 0 || owner != GUINT_TO_POINTER(process)) return BH_E_NOT_FOUND;
+  *subsystem = BH_SUBSYSTEM_WIN32;
+  *assumed = FALSE;
+  return BH_OK;
 }
 
 /* ---- Load and notify ----------------------------------------------------------------------------------- */
@@ -222,8 +258,8 @@ static BhResult mock_start(BhBackend *backend, const BhPluginSpec *spec, const B
   host->mock = mock;
   if (!is_registered(mock, spec, &host->plugin)) host->plugin = bh_mock_scripted_plugin(host, spec->path);
 
+  host->pid = bh_mock_begin_process(host, bh_process_number(), "mock-host", spec->name);
   bh_mutex_lock(&mock->lock);
-  host->pid = mock->next_pid++;
   mock->links++;
   bh_mutex_unlock(&mock->lock);
   *link = &host->parent;
@@ -256,6 +292,8 @@ static const BhBackendClass mock_backend_class = {
     .kill = mock_kill,
     .release = mock_release,
     .pid = mock_pid,
+    .watch = bh_mock_watch,
+    .subsystem = mock_subsystem,
 };
 
 BhBackend *bh_backend_mock_new(const BhMockPlugin *plugins, guint count) {
@@ -266,7 +304,8 @@ BhBackend *bh_backend_mock_new(const BhMockPlugin *plugins, guint count) {
   if (count > 0) g_array_append_vals(mock->plugins, plugins, count);
   mock->faults = g_array_new(FALSE, FALSE, sizeof(Fault));
   g_array_set_clear_func(mock->faults, fault_clear);
-  mock->next_pid = FIRST_PID;
+  mock->next_number = FIRST_NUMBER;
+  mock->numbers = g_hash_table_new(NULL, NULL);
   bh_mutex_init(&mock->lock, &mock_class);
   return &mock->parent;
 }
@@ -274,7 +313,8 @@ BhBackend *bh_backend_mock_new(const BhMockPlugin *plugins, guint count) {
 void bh_backend_mock_free(BhBackend *backend) {
   Mock *mock = (Mock *)backend;
 
-  g_assert(mock->links == 0);
+  g_assert(mock->links == 0 && g_hash_table_size(mock->numbers) == 0);
+  g_hash_table_unref(mock->numbers);
   g_array_unref(mock->faults);
   g_array_unref(mock->plugins);
   bh_mutex_clear(&mock->lock);

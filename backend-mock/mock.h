@@ -43,7 +43,11 @@
  * still be running when `died` comes, or even begin just then: waiting for it would keep the news from a
  * service whose lock the call wants. Its result is closed in any case.
  *
- * Threading: a backend's lock guards its faults; a host's lock guards its state. Both are leaves, neither
+ * To whoever watches a host is a process, a child of this one, with a first thread, the threads that its plugin spawns, and the
+ * children that it starts. (The threads on which load and hooks run come and go with the mock's workers, and are not told of.)
+ * All are Win32's, and the mock knows it: nothing is assumed.
+ *
+ * Threading: a backend's lock guards its faults and numbers; a host's lock guards its state. Both are leaves, neither
  * is held while plugin code, an event or another room's function that locks is running. */
 #pragma once
 
@@ -127,5 +131,12 @@ BhMockThread *bh_mock_host_spawn(BhMockHost *host, void (*func)(gpointer data), 
 
 /* Waits for the thread's end, and frees thread. Once, on another thread of the host's. */
 void bh_mock_host_join(BhMockHost *host, BhMockThread *thread);
+
+/* Begins a child process of the host's, of which there is nothing but what is told to whoever watches; it ends with the host
+ * at the latest. Its number; 0: the host is gone. command_line may be NULL. */
+guint32 bh_mock_host_start_child(BhMockHost *host, const char *image, const char *command_line);
+
+/* Ends it. FALSE: it has ended already. */
+gboolean bh_mock_host_end_child(BhMockHost *host, guint32 child, gint32 status);
 
 G_END_DECLS

@@ -24,6 +24,7 @@ struct BhFiber {
   guint8 number;
   BhFiberState state;
   gboolean begun;
+  gboolean left; /* to the end: goes on only when no other can */
   BhMutex *mutex;
   BhCond *cond;
   gint64 deadline;

@@ -114,6 +114,10 @@ gpointer bh_thread_join(BhThread *thread) {
   return result;
 }
 
+void bh_scheduler_leave_to_the_end(BhThread *thread) {
+  bh_scheduler_leave(thread->fiber);
+}
+
 gpointer bh_thread_self(void) {
   return bh_scheduler_current();
 }

@@ -18,6 +18,7 @@ static BhStep *record(BhStepKind kind, const char *name, gconstpointer object, c
   *step = (BhStep){.kind = kind,
                    .thread = s->current->number,
                    .preempted = s->preempted,
+                   .left = (guint8)s->current->left,
                    .name = name,
                    .object = object,
                    .site = site};
@@ -71,15 +72,22 @@ static gboolean is_behind(const BhFiber *fiber) {
   return FALSE;
 }
 
-/* The options, beginning with the current thread and then round: the first one is what happens if nothing is chosen. */
+/* The options, beginning with the current thread and then round: the first one is what happens if nothing is chosen. Among
+ * those that were left to the end nothing is. */
 static guint list_options(guint8 *options) {
   const BhScheduler *s = &bh_scheduler;
   guint count = 0, number = s->current->number;
+  const BhFiber *left = NULL;
 
   for (guint i = 0; i < s->fiber_count; i++) {
-    if (can_go_on(s->fibers[number]) && !is_behind(s->fibers[number])) options[count++] = (guint8)number;
+    const BhFiber *fiber = s->fibers[number];
+    if (can_go_on(fiber) && fiber->left)
+      left = fiber;
+    else if (can_go_on(fiber) && !is_behind(fiber))
+      options[count++] = (guint8)number;
     if (++number == s->fiber_count) number = 0;
   }
+  if (count == 0 && left != NULL) options[count++] = left->number;
   return count;
 }
 
@@ -197,7 +205,7 @@ static BhFiber *add_fiber(const char *name, gpointer (*func)(gpointer data), gpo
   }
   fiber->number = (guint8)s->fiber_count++;
   fiber->state = BH_FIBER_READY;
-  fiber->begun = FALSE;
+  fiber->begun = fiber->left = FALSE;
   fiber->func = func;
   fiber->data = data;
   fiber->joined_by_somebody = FALSE;
@@ -229,6 +237,10 @@ gpointer bh_scheduler_join(BhFiber *fiber) {
   self->state = BH_FIBER_READY;
   record(BH_STEP_JOIN, fiber->name, NULL, NULL)->count = fiber->number;
   return fiber->result;
+}
+
+void bh_scheduler_leave(BhFiber *fiber) {
+  fiber->left = TRUE;
 }
 
 /* ---- Locks and conditions ------------------------------------------------------------------------------ */

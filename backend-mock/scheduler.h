@@ -74,6 +74,11 @@ gboolean bh_scheduler_is_running(void);
 void bh_scheduler_fail(const char *kind, const char *format, ...) G_GNUC_PRINTF(2, 3) G_GNUC_NORETURN;
 void bh_scheduler_note(const char *text); /* a line in the trace; static */
 
+/* Nobody else can tell when the thread does what it has still to do: it takes a lock, looks at its own, and ends. It goes on
+ * only when no other thread can, and not at every moment besides at which it could; so many such threads cost nothing. That
+ * it does go on is checked as ever. For protocols with many threads, beside one with few that leaves nothing out. */
+void bh_scheduler_leave_to_the_end(BhThread *thread);
+
 /* ---- What happened, until the next one begins -------------------------------------------------------------- */
 
 typedef struct {
@@ -103,6 +108,7 @@ typedef struct {
   guint8 kind;
   guint8 thread;
   guint8 preempted;     /* the thread that ran before could have gone on */
+  guint8 left;          /* bh_scheduler_leave_to_the_end: nobody can tell when it comes */
   guint8 count;         /* SIGNAL, BROADCAST: of the threads that it woke. SPAWN, JOIN: that thread's number */
   const char *name;     /* of the lock's class, and see above */
   gconstpointer object; /* the mutex or condition */
@@ -126,6 +132,7 @@ gint64 bh_scheduler_clock(void);
 
 BhFiber *bh_scheduler_spawn(const char *name, gpointer (*func)(gpointer data), gpointer data); /* NULL: too many */
 gpointer bh_scheduler_join(BhFiber *fiber);
+void bh_scheduler_leave(BhFiber *fiber); /* to the end */
 
 /* Each is a choice point first. */
 void bh_scheduler_lock(BhMutex *mutex, const char *site);

@@ -293,6 +293,53 @@ static BhFlow run_join(BhScriptContext *context, const BhScriptNode *node) {
   return BH_FLOW_NEXT;
 }
 
+/* ---- Children of the host's ---------------------------------------------------------------------------- */
+
+static BhFlow run_spawn(BhScriptContext *context, const BhScriptNode *node) {
+  BhScriptRun *run = context->run;
+  const char *name = WORD(0)->text;
+  g_auto(GStrv) arguments = g_new0(char *, node->words->len);
+  BhResult result = BH_OK;
+  gpointer child = NULL;
+  gboolean taken;
+
+  for (guint i = 1; i < node->words->len; i++) arguments[i - 1] = bh_script_expand(context, WORD(i));
+  bh_mutex_lock(&run->lock);
+  taken = g_hash_table_contains(run->children, name);
+  if (!taken) g_hash_table_insert(run->children, (gpointer)name, NULL);
+  bh_mutex_unlock(&run->lock);
+  if (taken)
+    result = BH_E_ALREADY_EXISTS;
+  else if (run->port->start_child == NULL)
+    result = BH_E_NOTIMPL;
+  else if ((child = run->port->start_child(run->host, (const char *const *)arguments)) == NULL)
+    result = BH_E_FAIL;
+  bh_mutex_lock(&run->lock);
+  if (child != NULL)
+    g_hash_table_insert(run->children, (gpointer)name, child);
+  else if (!taken)
+    g_hash_table_remove(run->children, name);
+  bh_mutex_unlock(&run->lock);
+  bh_script_report(context, result, NULL, "spawn %s", name);
+  return BH_FLOW_NEXT;
+}
+
+static BhFlow run_kill(BhScriptContext *context, const BhScriptNode *node) {
+  BhScriptRun *run = context->run;
+  const char *name = WORD(0)->text;
+  BhResult result = BH_E_NOT_FOUND;
+  gpointer child;
+
+  bh_mutex_lock(&run->lock);
+  child = g_hash_table_lookup(run->children, name);
+  if (child != NULL) g_hash_table_remove(run->children, name);
+  bh_mutex_unlock(&run->lock);
+  if (child != NULL)
+    result = run->port->end_child(run->host, child, bh_script_number(WORD(1))) ? BH_OK : BH_E_FAIL;
+  bh_script_report(context, result, NULL, "kill %s", name);
+  return BH_FLOW_NEXT;
+}
+
 /* ---- Blocks that count --------------------------------------------------------------------------------- */
 
 static void report_counts(BhScriptContext *context, guint success, guint failures, BhResult first,
@@ -392,6 +439,8 @@ const BhScriptAction bh_script_actions[] = {
      BH_PLACE_ATTACH | BH_PLACE_HOOK | OWN_THREAD, 0, run_require_version},
     {"user", "", 0, 0, {0}, NOT_ATTACH, 0, run_user},
     {"write", "PATH TEXT", 2, 2, {0, BH_WORD_TEXT}, NOT_ATTACH, 0, run_write},
+    {"spawn", "NAME PROGRAM [ARGUMENT...]", 2, ALL, {BH_WORD_NAME}, NOT_ATTACH, 0, run_spawn},
+    {"kill", "NAME CODE", 2, 2, {BH_WORD_NAME, BH_WORD_NUMBER}, NOT_ATTACH, 0, run_kill},
     {"log", "TEXT", 1, 1, {BH_WORD_TEXT}, 0, 0, run_log},
     {"return", "RESULT", 1, 1, {BH_WORD_RESULT}, BH_PLACE_ATTACH | OWN_THREAD, 0, run_return},
     {"crash", "null|overflow|abort|exit|throw|illegal", 1, 1, {BH_WORD_CRASH}, 0, 0, run_crash},

@@ -125,6 +125,7 @@ struct BhScriptRun {
   GHashTable *meetings;  /* name to BhScriptMeeting */
   GHashTable *threads;   /* name to the port's thread, not yet joined; nodes own the names */
   GHashTable *processes; /* "session name" to the handle (guint64); both owned */
+  GHashTable *children;  /* name to the port's child, not yet killed; nodes own the names */
   GHashTable *names;     /* "session id" of a container or image to its name; both owned */
 };
 

@@ -384,6 +384,7 @@ BhScriptRun *bh_script_run_new(const BhScript *script, const BhScriptPort *port,
   run->meetings = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
   run->threads = g_hash_table_new(g_str_hash, g_str_equal);
   run->processes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+  run->children = g_hash_table_new(g_str_hash, g_str_equal);
   run->names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   bh_mutex_init(&run->lock, &run_class);
   bh_cond_init(&run->changed);
@@ -395,6 +396,7 @@ void bh_script_run_free(BhScriptRun *run) {
   g_hash_table_unref(run->meetings);
   g_hash_table_unref(run->threads);
   g_hash_table_unref(run->processes);
+  g_hash_table_unref(run->children);
   g_hash_table_unref(run->names);
   bh_cond_clear(&run->changed);
   bh_mutex_clear(&run->lock);

@@ -79,6 +79,10 @@
  *       Whom the session's token stands for.
  *   write PATH TEXT                        → write RESULT
  *       A file on the plugin's side.
+ *   spawn NAME PROGRAM [ARGUMENT…]         → spawn NAME RESULT
+ *       Begins a child process of the plugin's host. The mock's is nothing but a number, which whoever watches is told of.
+ *   kill NAME CODE                         → kill NAME RESULT
+ *       Ends that child, with that exit code, and waits for its end. One that is not killed ends with the host.
  *   log TEXT                               → TEXT
  *   crash null|overflow|abort|exit|throw|illegal   → crash KIND
  *   hang                                   → hang
@@ -168,6 +172,11 @@ typedef struct {
   /* Runs func(data) on a thread of its own, in that apartment. NULL: none can be had. */
   gpointer (*spawn)(gpointer host, BhApartment apartment, void (*func)(gpointer data), gpointer data);
   void (*join)(gpointer host, gpointer thread); /* waits for its end; frees thread */
+
+  /* Begins a child process: a program and its arguments. NULL: it could not be begun. Ends it, and waits for that; frees child.
+   * FALSE: it could not be ended. Both may be NULL, where a host cannot. */
+  gpointer (*start_child)(gpointer host, const char *const *arguments);
+  gboolean (*end_child)(gpointer host, gpointer child, guint32 code);
 
   /* Brings the host down. Where it returns, the calling thread does nothing more. */
   void (*crash)(gpointer host, BhCrash kind);

@@ -54,6 +54,15 @@ static void port_join(gpointer data, gpointer thread) {
   bh_mock_host_join(((Scripted *)data)->host, thread);
 }
 
+static gpointer port_start_child(gpointer data, const char *const *arguments) {
+  g_autofree char *command_line = g_strjoinv(" ", (char **)arguments);
+  return GUINT_TO_POINTER(bh_mock_host_start_child(((Scripted *)data)->host, arguments[0], command_line));
+}
+
+static gboolean port_end_child(gpointer data, gpointer child, guint32 code) {
+  return bh_mock_host_end_child(((Scripted *)data)->host, GPOINTER_TO_UINT(child), (gint32)code);
+}
+
 static void port_crash(gpointer data, BhCrash kind) {
   static const char *const how[] = {
       [BH_CRASH_NULL] = "access violation", [BH_CRASH_OVERFLOW] = "stack overflow",
@@ -121,6 +130,8 @@ static const BhScriptPort port = {
     .user_name = port_user_name,
     .spawn = port_spawn,
     .join = port_join,
+    .start_child = port_start_child,
+    .end_child = port_end_child,
     .crash = port_crash,
 };
 

@@ -34,11 +34,11 @@
 
 G_BEGIN_DECLS
 
-/* Whether a plugin must be signed, by somebody whom this machine trusts, to be loaded (service/signature.h). */
+/* Whether a plugin must be signed, by somebody whom this machine trusts, to be loaded (service/signature.h). Of build and
+ * settings the stricter wins: no setting loads an unsigned plugin in a build that was made to require signatures. */
 typedef enum {
-  BH_WIN32_SIGNING_AS_BUILT, /* as BH_SIGNING_REQUIRED was when this was compiled; without it: not required */
+  BH_WIN32_SIGNING_AS_BUILT, /* if BH_SIGNING_REQUIRED was 1 when this was compiled */
   BH_WIN32_SIGNING_REQUIRED,
-  BH_WIN32_SIGNING_NOT_REQUIRED,
 } BhWin32Signing;
 
 typedef struct {

@@ -20,6 +20,7 @@ typedef struct {
 } BhCommand;
 
 extern const BhCommand bh_command_run;
+extern const BhCommand bh_command_watch;
 extern const BhCommand bh_command_explore;
 
 /* Those that only this platform has, up to a NULL. */

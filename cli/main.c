@@ -16,9 +16,11 @@ int bh_usage_error(const char *format, ...) {
   return BH_EXIT_USAGE;
 }
 
+static const BhCommand *const commands[] = {&bh_command_run, &bh_command_watch};
+
 /* The nth command, NULL after the last. */
 static const BhCommand *command_at(guint n) {
-  return n == 0 ? &bh_command_run : bh_platform_commands[n - 1];
+  return n < G_N_ELEMENTS(commands) ? commands[n] : bh_platform_commands[n - G_N_ELEMENTS(commands)];
 }
 
 static void print_help(void) {

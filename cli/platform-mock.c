@@ -32,6 +32,12 @@ int bh_platform_run_in_service(const char *text, gsize size, gboolean quiet) {
   return bh_usage_error("--service is for Windows: there is no service here");
 }
 
+int bh_platform_watch_service(gboolean json, gboolean plain) {
+  (void)json;
+  (void)plain;
+  return bh_usage_error("watch needs a scenario: there is no service here that it could look at");
+}
+
 char *bh_platform_program(void) {
   char *program = g_file_read_link("/proc/self/exe", NULL);
   return program != NULL ? program : g_strdup("bulkhead");

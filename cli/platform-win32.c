@@ -4,6 +4,8 @@
 #include "win32/channel.h"
 #include "win32/commands-win32.h"
 
+#include <string.h>
+
 #include "backend-win32/backend-win32.h"
 
 #include <windows.h>
@@ -15,7 +17,10 @@ gboolean bh_platform_open(BhPlatform *platform, const BhPlatformOptions *options
   g_autofree char *host = bh_platform_absolute(options->host);
 
   *platform = (BhPlatform){0};
-  platform->backend = bh_backend_win32_new(&(BhWin32Settings){.host_path = host}, problem);
+  platform->backend = bh_backend_win32_new(
+      &(BhWin32Settings){.host_path = host,
+                         .signing = options->signed_only ? BH_WIN32_SIGNING_REQUIRED : BH_WIN32_SIGNING_AS_BUILT},
+      problem);
   if (platform->backend == NULL) return FALSE;
   if (!bh_win32_current_user(&platform->user.token, &platform->user.sid)) {
     bh_backend_win32_free(platform->backend);
@@ -70,8 +75,13 @@ char *bh_platform_absolute(const char *path) {
   return text != NULL ? text : g_strdup(path);
 }
 
+int bh_platform_watch_service(gboolean json, gboolean plain) {
+  g_autofree char *words = g_strconcat(json ? "json " : "", plain ? "plain " : "", NULL);
+  return bh_channel_ask(BH_CHANNEL_WATCH, words, strlen(words), FALSE);
+}
+
 int bh_platform_run_in_service(const char *text, gsize size, gboolean quiet) {
-  return bh_channel_run(text, size, quiet);
+  return bh_channel_ask(BH_CHANNEL_RUN, text, size, quiet);
 }
 
 const BhCommand *const bh_platform_commands[] = {

@@ -22,8 +22,9 @@ typedef enum {
 
 typedef struct {
   BhGuestKind guest;
-  const char *agent; /* the agent's program */
-  const char *host;  /* the host's program, where plugins run in one */
+  const char *agent;    /* the agent's program */
+  const char *host;     /* the host's program, where plugins run in one */
+  gboolean signed_only; /* only signed plugins are loaded; a build may want that whatever this says */
 } BhPlatformOptions;
 
 typedef struct {
@@ -42,6 +43,10 @@ void bh_platform_discover(BhService *service);
 
 /* Has the service that runs on this machine run that scenario, and prints what it says. Returns a status (commands.h). */
 int bh_platform_run_in_service(const char *text, gsize size, gboolean quiet);
+
+/* Prints what the service that runs on this machine sees of processes and threads, until it stops; see watcher.h. Returns a
+ * status. */
+int bh_platform_watch_service(gboolean json, gboolean plain);
 
 /* The file of the running program, and of one that is installed beside it. The caller's. */
 char *bh_platform_program(void);

@@ -1,24 +1,40 @@
-/* `bulkhead run`: a scenario, with a timeline of what happens. */
+/* `bulkhead run` and `bulkhead watch`: a scenario, with a timeline of what happens, or a table of who started what. */
 #include "commands.h"
 #include "platform.h"
 #include "report.h"
+#include "watcher.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
-/* The options of `bulkhead run`. */
+/* The options of both. */
 typedef struct {
   char **plugins; /* NAME=PATH */
   char *guest;
   char *callbacks;
   char *agent;
   char *host;
-  gboolean quiet;
-  gboolean service;
-  gint load_timeout; /* ms */
+  gint load_timeout;       /* ms */
+  gboolean quiet, service; /* run's */
+  gboolean json, plain;    /* watch's */
 } RunOptions;
+
+/* A view on what happens. Which of the two commands it is. */
+typedef struct {
+  const char *name, *scenario, *summary;
+  gboolean watches;
+} View;
+
+static const View run_view = {"run", "SCENARIO",
+                              "Puts a service with plugins through a scenario, and prints what happens.", FALSE};
+static const View watch_view = {
+    "watch", "[SCENARIO]",
+    "Shows each process and thread of plugins (Win32) and distributions (WSL) as it begins and\n"
+    "ends: of a scenario that is run here, or else of the service that runs on this machine, until\n"
+    "interrupted.",
+    TRUE};
 
 /* --- Running ---------------------------------------------------------------------------------------------------- */
 
@@ -37,15 +53,30 @@ static void add_plugins(BhService *service, char **plugins) {
   }
 }
 
-static int run_scenario(const RunOptions *options, const char *file, const BhScenario *scenario,
+static void print_line(gpointer data, const char *line) {
+  (void)data;
+  g_print("%s\n", line);
+}
+
+/* FALSE: it was said why not. */
+static gboolean start_watching(BhWatcher *watcher, BhService *service) {
+  BhResult result = bh_watcher_begin(watcher, bh_service_process_notify(service));
+  g_autofree char *code = bh_result_to_string(result);
+
+  if (BH_FAILED(result)) g_printerr("bulkhead: processes cannot be watched: %s\n", code);
+  return BH_SUCCEEDED(result);
+}
+
+static int run_scenario(const View *view, const RunOptions *options, const char *file, const BhScenario *scenario,
                         const BhPlatformOptions *platform_options) {
-  BhTimeline timeline = {.shown = !options->quiet, .began = bh_clock_now()};
+  BhTimeline timeline = {.shown = !options->quiet && !view->watches, .began = bh_clock_now()};
   BhReport report = {file, &timeline};
+  BhWatcher watcher = {.json = options->json, .plain = options->plain, .print = print_line};
   BhPlatform platform;
   BhServiceSettings settings = {0};
   BhService *service;
   g_autofree char *problem = NULL;
-  gboolean held;
+  gboolean held = FALSE;
 
   if (!bh_platform_open(&platform, platform_options, &problem)) {
     g_printerr("bulkhead: %s\n", problem);
@@ -65,8 +96,9 @@ static int run_scenario(const RunOptions *options, const char *file, const BhSce
     add_plugins(service, options->plugins);
   else
     bh_platform_discover(service);
-  held = bh_run(service, &platform.user, scenario, &(BhRunReport){bh_report_begin, bh_report_end, &report});
-  bh_service_free(service);
+  if (!view->watches || start_watching(&watcher, service))
+    held = bh_run(service, &platform.user, scenario, &(BhRunReport){bh_report_begin, bh_report_end, &report});
+  bh_service_free(service); /* and with it the watcher's routines, which have then seen its hosts end */
   bh_timeline_note(&timeline, "the service ends; it is still process %u", bh_process_number());
   bh_platform_close(&platform);
   return held ? BH_EXIT_OK : BH_EXIT_FAILED;
@@ -90,7 +122,8 @@ static char *read_text(const char *file, gsize *size, char **problem) {
 }
 
 /* Here, or in the service that runs on this machine. What is wrong with the scenario is found before anything is done. */
-static int run_file(const RunOptions *options, const char *file, const BhPlatformOptions *platform) {
+static int run_file(const View *view, const RunOptions *options, const char *file,
+                    const BhPlatformOptions *platform) {
   g_autoptr(BhScenario) scenario = NULL;
   g_autofree char *text = NULL, *problem = NULL;
   gsize size = 0;
@@ -100,7 +133,7 @@ static int run_file(const RunOptions *options, const char *file, const BhPlatfor
   scenario = bh_scenario_parse(text, size, &problem);
   if (scenario == NULL) return bh_usage_error("%s:%s", file, problem);
   if (options->service) return bh_platform_run_in_service(text, size, options->quiet);
-  return run_scenario(options, file, scenario, platform);
+  return run_scenario(view, options, file, scenario, platform);
 }
 
 /* What only a service of the command's own can be told. */
@@ -109,14 +142,67 @@ static gboolean has_own_settings(const RunOptions *options) {
          options->agent != NULL || options->host != NULL || options->load_timeout != 0;
 }
 
-static int run(char ***arguments) {
+/* What is wrong with the options, as a whole, is said. */
+static gboolean check(const View *view, const RunOptions *options, guint count, BhPlatformOptions *platform) {
+  if (options->callbacks != NULL && bh_callbacks_by_name(options->callbacks) == NULL) {
+    bh_usage_error("--callbacks is 'pumped' or 'shared', not '%s'", options->callbacks);
+    return FALSE;
+  }
+  if (options->guest != NULL) {
+    platform->guest = g_str_equal(options->guest, "agent")    ? BH_GUEST_AGENT
+                      : g_str_equal(options->guest, "memory") ? BH_GUEST_MEMORY
+                                                              : BH_GUEST_DEFAULT;
+    if (platform->guest == BH_GUEST_DEFAULT) {
+      bh_usage_error("--guest is 'agent' or 'memory', not '%s'", options->guest);
+      return FALSE;
+    }
+  }
+  if (count > 1 || (count == 0 && !view->watches)) {
+    bh_usage_error("%s takes one scenario, not %u; see bulkhead %s --help", view->name, count, view->name);
+    return FALSE;
+  }
+  for (char **plugin = options->plugins; plugin != NULL && *plugin != NULL; plugin++) {
+    if (plugin_path(*plugin) != NULL) continue;
+    bh_usage_error("--plugin takes NAME=PATH, not '%s'", *plugin);
+    return FALSE;
+  }
+  if (options->load_timeout < 0) {
+    bh_usage_error("--load-timeout cannot be negative");
+    return FALSE;
+  }
+  if (options->service && has_own_settings(options)) {
+    bh_usage_error("--service goes with --quiet only: the service has its own plugins and settings");
+    return FALSE;
+  }
+  if (count == 0 && has_own_settings(options)) {
+    bh_usage_error("without a scenario, watch looks at the service, which has its own plugins and settings");
+    return FALSE;
+  }
+  return TRUE;
+}
+
+/* file: NULL: there is none, and the service is watched. */
+static int show_checked(const View *view, const RunOptions *options, const char *file,
+                        BhPlatformOptions *platform) {
+  g_autofree char *agent =
+      options->agent != NULL ? g_strdup(options->agent) : bh_platform_beside("bulkhead-agent");
+  g_autofree char *host =
+      options->host != NULL ? g_strdup(options->host) : bh_platform_beside("wslpluginhost.exe");
+
+  if (file == NULL) return bh_platform_watch_service(options->json, options->plain);
+  platform->agent = agent;
+  platform->host = host;
+  return run_file(view, options, file, platform);
+}
+
+static int show(const View *view, char ***arguments) {
   RunOptions options = {0};
   BhPlatformOptions platform = {0};
   g_autofree char *steps = bh_scenario_usage();
   g_autofree char *about = g_strdup_printf("The steps of a scenario, one a line:\n%s\n"
                                            "Exit status: 0 all expectations held, 1 one did not, 2 usage error.",
                                            steps);
-  GOptionEntry entries[] = {
+  const GOptionEntry entries[] = {
       {"plugin", 'p', 0, G_OPTION_ARG_STRING_ARRAY, &options.plugins,
        "a plugin's name and file; may be repeated. Without any, the registered plugins", "NAME=PATH"},
       {"guest", 'g', 0, G_OPTION_ARG_STRING, &options.guest,
@@ -129,58 +215,29 @@ static int run(char ***arguments) {
        "how plugins' calls are served: 'pumped' (one lock) or 'shared' (two)", "DESIGN"},
       {"load-timeout", 0, 0, G_OPTION_ARG_INT, &options.load_timeout, "how long plugins may take to load (30000)",
        "MS"},
-      {"service", 's', 0, G_OPTION_ARG_NONE, &options.service,
-       "in the service that runs on this machine, with its plugins (see bulkhead service)", NULL},
-      {"quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "no timeline, only what went wrong", NULL},
       G_OPTION_ENTRY_NULL,
   };
-  g_autoptr(GOptionContext) context = g_option_context_new("SCENARIO");
+  const GOptionEntry own[2][3] = {
+      {{"service", 's', 0, G_OPTION_ARG_NONE, &options.service,
+        "in the service that runs on this machine, with its plugins (see bulkhead service)", NULL},
+       {"quiet", 'q', 0, G_OPTION_ARG_NONE, &options.quiet, "no timeline, only what went wrong", NULL},
+       G_OPTION_ENTRY_NULL},
+      {{"json", 'j', 0, G_OPTION_ARG_NONE, &options.json, "JSON, an object a line, instead of a table", NULL},
+       {"plain", 0, 0, G_OPTION_ARG_NONE, &options.plain,
+        "what a plain notify routine sees: Win32's processes and threads alone", NULL},
+       G_OPTION_ENTRY_NULL}};
+  g_autoptr(GOptionContext) context = g_option_context_new(view->scenario);
   g_autoptr(GError) error = NULL;
-  g_autofree char *agent = NULL, *host = NULL;
   int status = BH_EXIT_USAGE;
 
-  g_option_context_set_summary(context,
-                               "Puts a service with plugins through a scenario, and prints what happens.");
+  g_option_context_set_summary(context, view->summary);
   g_option_context_set_description(context, about);
   g_option_context_add_main_entries(context, entries, NULL);
-  if (!g_option_context_parse_strv(context, arguments, &error)) {
-    bh_usage_error("%s; see bulkhead run --help", error->message);
-    goto out;
-  }
-  if (options.callbacks != NULL && bh_callbacks_by_name(options.callbacks) == NULL) {
-    bh_usage_error("--callbacks is 'pumped' or 'shared', not '%s'", options.callbacks);
-    goto out;
-  }
-  if (options.guest != NULL) {
-    platform.guest = g_str_equal(options.guest, "agent")    ? BH_GUEST_AGENT
-                     : g_str_equal(options.guest, "memory") ? BH_GUEST_MEMORY
-                                                            : BH_GUEST_DEFAULT;
-    if (platform.guest == BH_GUEST_DEFAULT) {
-      bh_usage_error("--guest is 'agent' or 'memory', not '%s'", options.guest);
-      goto out;
-    }
-  }
-  if (g_strv_length(*arguments) != 2) {
-    bh_usage_error("run takes one scenario, not %u; see bulkhead run --help", g_strv_length(*arguments) - 1);
-    goto out;
-  }
-  for (char **plugin = options.plugins; plugin != NULL && *plugin != NULL; plugin++) {
-    if (plugin_path(*plugin) != NULL) continue;
-    bh_usage_error("--plugin takes NAME=PATH, not '%s'", *plugin);
-    goto out;
-  }
-  if (options.load_timeout < 0) {
-    bh_usage_error("--load-timeout cannot be negative");
-    goto out;
-  }
-  if (options.service && has_own_settings(&options)) {
-    bh_usage_error("--service goes with --quiet only: the service has its own plugins and settings");
-    goto out;
-  }
-  platform.agent = agent = options.agent != NULL ? g_strdup(options.agent) : bh_platform_beside("bulkhead-agent");
-  platform.host = host = options.host != NULL ? g_strdup(options.host) : bh_platform_beside("wslpluginhost.exe");
-  status = run_file(&options, (*arguments)[1], &platform);
-out:
+  g_option_context_add_main_entries(context, own[view->watches], NULL);
+  if (!g_option_context_parse_strv(context, arguments, &error))
+    bh_usage_error("%s; see bulkhead %s --help", error->message, view->name);
+  else if (check(view, &options, g_strv_length(*arguments) - 1, &platform))
+    status = show_checked(view, &options, (*arguments)[1], &platform);
   g_strfreev(options.plugins);
   g_free(options.guest);
   g_free(options.callbacks);
@@ -189,4 +246,13 @@ out:
   return status;
 }
 
+static int run(char ***arguments) {
+  return show(&run_view, arguments);
+}
+
+static int watch(char ***arguments) {
+  return show(&watch_view, arguments);
+}
+
 const BhCommand bh_command_run = {"run", run, "puts a service with plugins through a scenario"};
+const BhCommand bh_command_watch = {"watch", watch, "shows the processes of plugins and distributions, live"};

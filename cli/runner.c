@@ -209,15 +209,6 @@ static BhResult run_container_step(Operation *operation, BhError **error) {
 
 /* ---- Operations ----------------------------------------------------------------------------------------- */
 
-/* Nothing but the time and the run's stop wakes it. */
-static void wait_seconds(BhRunStop *stop, double seconds) {
-  gint64 deadline = bh_clock_deadline((gint64)(seconds * G_USEC_PER_SEC));
-
-  bh_mutex_lock(&stop->lock);
-  while (!stop->wanted && bh_cond_wait_until(&stop->changed, &stop->lock, deadline)) continue;
-  bh_mutex_unlock(&stop->lock);
-}
-
 static BhResult run_step(Operation *operation, BhError **error) {
   Runner *runner = operation->runner;
   const BhStep *step = operation->step;
@@ -239,7 +230,10 @@ static BhResult run_step(Operation *operation, BhError **error) {
     case BH_STEP_WSLC_USE:
     case BH_STEP_WSLC_CLOSE:
     case BH_STEP_WSLC_TERMINATE: return run_use_step(operation, error);
-    case BH_STEP_WAIT: wait_seconds(runner->stop, g_ascii_strtod(step->words[0], NULL)); return BH_OK;
+    case BH_STEP_WAIT:
+      bh_run_stop_await(runner->stop,
+                        bh_clock_deadline((gint64)(g_ascii_strtod(step->words[0], NULL) * G_USEC_PER_SEC)));
+      return BH_OK;
     default: return run_container_step(operation, error);
   }
 }
@@ -359,6 +353,12 @@ void bh_run_stop(BhRunStop *stop) {
   bh_mutex_lock(&stop->lock);
   stop->wanted = TRUE;
   bh_cond_broadcast(&stop->changed);
+  bh_mutex_unlock(&stop->lock);
+}
+
+void bh_run_stop_await(BhRunStop *stop, gint64 deadline) {
+  bh_mutex_lock(&stop->lock);
+  while (!stop->wanted && bh_cond_wait_until(&stop->changed, &stop->lock, deadline)) continue;
   bh_mutex_unlock(&stop->lock);
 }
 

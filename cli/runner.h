@@ -46,6 +46,9 @@ void bh_run_stop_clear(BhRunStop *stop);
 /* Any thread. The run ends after the operation that is under way; a `wait` is over at once. */
 void bh_run_stop(BhRunStop *stop);
 
+/* Waits until it is asked, or until the deadline (bh_clock_now; G_MAXINT64: none). */
+void bh_run_stop_await(BhRunStop *stop, gint64 deadline);
+
 /* bh_run, which can be stopped: FALSE then. */
 gboolean bh_run_until(BhService *service, const BhUser *user, const BhScenario *scenario,
                       const BhRunReport *report, BhRunStop *stop);

@@ -18,7 +18,23 @@ static char *format_duration(gint64 duration) {
   return g_strdup_printf("%.2fs", (double)duration / G_USEC_PER_SEC);
 }
 
-static void print(const BhTimeline *timeline, gboolean alarm, const char *line) {
+/* What a plugin or a program says is shown on somebody's terminal: nothing in it may steer that, or begin a line that looks
+ * like one of ours. keep: but for line ends. The caller's. */
+static char *harmless(const char *text, gboolean keep) {
+  g_autofree char *valid = g_utf8_make_valid(text, -1);
+  GString *result = g_string_sized_new(strlen(valid));
+
+  for (const char *at = valid; *at != '\0'; at = g_utf8_next_char(at)) {
+    gunichar character = g_utf8_get_char(at);
+    g_string_append_unichar(result,
+                            g_unichar_iscntrl(character) && !(keep && character == '\n') ? ' ' : character);
+  }
+  return g_string_free(result, FALSE);
+}
+
+static void print(const BhTimeline *timeline, gboolean alarm, const char *text) {
+  g_autofree char *line = harmless(text, alarm);
+
   if (timeline->print != NULL)
     timeline->print(timeline->data, alarm, line);
   else if (alarm)
@@ -32,8 +48,9 @@ static void alarm_of(const BhTimeline *timeline, const BhTraceEvent *event) {
   for (guint i = 0; i < G_N_ELEMENTS(alarms); i++) {
     if (!g_str_equal(event->what, alarms[i].what)) continue;
     g_autofree char *code = bh_result_to_string(event->result);
+    g_autofree char *detail = harmless(event->detail != NULL ? event->detail : "", FALSE);
     bh_timeline_alarm(timeline, "bulkhead: plugin '%s' %s: %s%s%s", event->who, alarms[i].words, code,
-                      event->detail != NULL ? ": " : "", event->detail != NULL ? event->detail : "");
+                      event->detail != NULL ? ": " : "", detail);
   }
 }
 

@@ -9,7 +9,8 @@
  *   PROCESS_CREATED ─▶ (PROCESS_IMAGE │ THREAD_CREATED │ THREAD_EXITED)… ─▶ PROCESS_EXITED
  *
  * The first thread is the process's own, and is told of as a thread too (after PROCESS_CREATED, before PROCESS_EXITED), where
- * threads are watched. A process that ran before is told of from the moment it is watched: begun, then whatever it does. */
+ * threads are watched. A process that ran before is told of from the moment it is watched: begun (which cannot be refused any
+ * more), then whatever it does. One that was refused ends without having run, and PROCESS_EXITED follows as ever. */
 #pragma once
 
 #include "result.h"

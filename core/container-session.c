@@ -19,6 +19,7 @@ BhContainerSession *bh_container_session_new(const BhSessionShared *shared, guin
                                 .owner = &vm_owner,
                                 .data = session,
                                 .name = session->label,
+                                .session = session->name,
                                 .settings = {settings->vm.flags & ~shared->forbidden_flags},
                                 .on_demand = settings->on_demand,
                                 .idle_timeout = settings->idle_timeout};
@@ -163,7 +164,12 @@ static void on_timeout(gpointer data) {
   bh_container_vm_timeout(&session->vm);
 }
 
-static const BhVmEvents guest_events = {.died = on_vm_died, .container_ended = bh_containers_on_ended};
+static BhResult on_activity(gpointer data, const BhActivity *activity) {
+  return bh_container_vm_activity(&((BhContainerSession *)data)->vm, activity);
+}
+
+static const BhVmEvents guest_events = {
+    .died = on_vm_died, .container_ended = bh_containers_on_ended, .activity = on_activity};
 static const BhContainerVmOwner vm_owner = {.notify = notify_vm,
                                             .stop_containers = bh_containers_stop_all,
                                             .guest = &guest_events,

@@ -65,6 +65,13 @@ static void set_refusal(BhContainerVm *self, BhResult refusal) {
   bh_mutex_unlock(&self->lock);
 }
 
+/* With no lock held: what it ran has ended, and is told of. vm: NULL: it could not be created. */
+static void destroy(BhContainerVm *self, BhVm *vm) {
+  bh_activity_source_close(self->source);
+  if (vm != NULL) vm->class->vm_destroy(vm); /* after this, no event of it comes any more */
+  bh_activity_source_free(g_steal_pointer(&self->source));
+}
+
 BhResult bh_container_vm_start(BhContainerVm *self, const BhContext *context, BhError **error) {
   BhContext here = {context, "CreateVm"};
   BhGuest *guest = self->shared->guest;
@@ -75,9 +82,17 @@ BhResult bh_container_vm_start(BhContainerVm *self, const BhContext *context, Bh
   bh_mutex_lock(&self->lock);
   self->died = FALSE; /* before there is one that may */
   bh_mutex_unlock(&self->lock);
+  self->source = bh_vm_source_new(self->shared->notify, 0, self->session);
   result = guest->class->vm_create(guest, &self->settings, self->owner->guest, self->data, &vm);
   bh_trace_end(self->shared->trace, &span, result, "flags=%u", self->settings.flags);
-  if (BH_FAILED(result)) return bh_error_set(error, result, &here, "The virtual machine could not be created");
+  if (BH_FAILED(result))
+    bh_error_set(error, result, &here, "The virtual machine could not be created");
+  else
+    result = bh_vm_source_open(self->source, vm, &here, error);
+  if (BH_FAILED(result)) {
+    destroy(self, vm);
+    return result;
+  }
 
   bh_mutex_lock(&self->lock);
   self->vm = vm;
@@ -113,7 +128,7 @@ void bh_container_vm_stop(BhContainerVm *self, gboolean final, const char *why) 
   self->refusal = BH_E_WSLC_VM_NOT_RUNNING;
   self->vm = NULL;
   bh_mutex_unlock(&self->lock);
-  vm->class->vm_destroy(vm); /* after this, no event of it comes any more */
+  destroy(self, vm);
   bh_trace_end(self->shared->trace, &span, BH_OK, "%s", why);
 }
 
@@ -271,6 +286,10 @@ void bh_container_vm_died(BhContainerVm *self) {
   bh_mutex_lock(&self->lock);
   self->died = TRUE;
   bh_mutex_unlock(&self->lock);
+}
+
+BhResult bh_container_vm_activity(BhContainerVm *self, const BhActivity *activity) {
+  return bh_activity_source_tell(self->source, activity);
 }
 
 void bh_container_vm_bury(BhContainerVm *self) {

@@ -27,6 +27,7 @@
 #pragma once
 
 #include "session.h"
+#include "vm-source.h"
 
 G_BEGIN_DECLS
 
@@ -44,25 +45,28 @@ typedef struct {
 typedef struct {
   const BhSessionShared *shared;
   const BhContainerVmOwner *owner;
-  gpointer data;    /* of owner; outlives it, as all here does */
-  const char *name; /* the session's, for the trace */
+  gpointer data;       /* of owner; outlives it, as all here does */
+  const char *name;    /* the session's, for the trace */
+  const char *session; /* its name, for whoever is told of what runs in it */
   BhVmSettings settings;
   gboolean on_demand;
   gint64 idle_timeout; /* µs; 0: none */
 
-  BhMutex lock;       /* guards all below; but changes, one at a time, alone look at `announced` and write `vm` */
-  BhCond changed;     /* any of it */
-  BhVm *vm;           /* NULL: none runs */
-  gboolean changing;  /* a change goes on */
-  gboolean ended;     /* no work begins any more: the session ends, or has ended */
-  gboolean died;      /* the VM ended by itself */
-  gboolean announced; /* WslcVmStarted went out for it */
-  BhResult refusal;   /* what calls get instead of the VM; BH_OK: the VM */
-  guint work, calls;  /* that go on */
-  guint holds;        /* containers and programs that run: the VM is not idle */
-  guint arming;       /* threads that set the timer; the VM is idle, and may stop, meanwhile */
-  guint64 timer;      /* of the idle timeout; 0: none */
-  gint64 idle_from;   /* when it began */
+  BhMutex
+      lock; /* guards all below; but changes, one at a time, alone look at `announced` and write `vm` and `source` */
+  BhCond changed;           /* any of it */
+  BhVm *vm;                 /* NULL: none runs */
+  BhActivitySource *source; /* its; set before there is one, and taken away after it, so that its events find it */
+  gboolean changing;        /* a change goes on */
+  gboolean ended;           /* no work begins any more: the session ends, or has ended */
+  gboolean died;            /* the VM ended by itself */
+  gboolean announced;       /* WslcVmStarted went out for it */
+  BhResult refusal;         /* what calls get instead of the VM; BH_OK: the VM */
+  guint work, calls;        /* that go on */
+  guint holds;              /* containers and programs that run: the VM is not idle */
+  guint arming;             /* threads that set the timer; the VM is idle, and may stop, meanwhile */
+  guint64 timer;            /* of the idle timeout; 0: none */
+  gint64 idle_from;         /* when it began */
 } BhContainerVm;
 
 /* All above `lock` is set by the caller. Before anything else. */
@@ -117,6 +121,9 @@ void bh_container_vm_timeout(BhContainerVm *self);
 
 /* On the guest's thread: the VM ended by itself. */
 void bh_container_vm_died(BhContainerVm *self);
+
+/* On another of the guest's threads: something began or ended in it. */
+BhResult bh_container_vm_activity(BhContainerVm *self, const BhActivity *activity);
 
 /* A change of its own: stops a VM on demand that has died. */
 void bh_container_vm_bury(BhContainerVm *self);

@@ -109,9 +109,9 @@ typedef struct {
   void (*container_ended)(gpointer data, guint32 number);
 
   /* A process or thread of the VM's began or ended, in the order it did; only while it is watched. Unlike the others, this
-   * comes on a thread that serves nothing else, may take as long as it likes, and may call back into the VM. Where the
-   * activity may be refused the process waits for the answer, and a failure is what its creator gets. Valid during the call.
-   * May be NULL. */
+   * comes on a thread that serves nothing else, may take as long as it likes, and may call back into the VM (but start no
+   * program there, which would have to be told first: E_ILLEGAL_METHOD_CALL). Where the activity may be refused the process
+   * waits for the answer, and a failure is what its creator gets. Valid during the call. May be NULL. */
   BhResult (*activity)(gpointer data, const BhActivity *activity);
 } BhVmEvents;
 
@@ -134,7 +134,7 @@ typedef struct {
   /* Runs a program, in the root namespace or in an instance. path and arguments are bytes, not text. arguments is
    * the whole argv, NULL-terminated; NULL: argv is { path }. *socket becomes the process's stdin and stdout,
    * the caller's; its stderr goes to the log. A path that cannot be executed: E_FAIL; an instance that
-   * does not run: 0x80040313. */
+   * does not run: 0x80040313. What `activity` refuses it with, likewise here, in process_start and container_start. */
   BhResult (*execute)(BhVm *vm, guint32 instance, const char *path, const char *const *arguments,
                       BhResource *socket);
 
@@ -179,7 +179,8 @@ typedef struct {
 
   /* From its return on, tells BhVmEvents.activity of what began since, or nothing more (BH_WATCH_NOTHING: after an activity in
    * flight, whose return is not waited for). One call at a time. Costs nothing when nothing is watched. Not while an
-   * `activity` of this VM must return first. */
+   * `activity` of this VM must return first. NULL: this guest cannot, and what runs in it goes unseen; a failure: this VM
+   * cannot, though it should, and it is not used (but E_NOT_VALID_STATE, for one that has died). */
   BhResult (*watch)(BhVm *vm, BhWatch what);
 
   /* Whether a process of the VM's has that number, and (thread not 0) that thread. */

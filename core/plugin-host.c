@@ -14,6 +14,7 @@ struct BhPluginHost {
   char *given_up;            /* why the load was ended, if it was */
   guint32 hooks;             /* bit n: the plugin has hook n */
   BhProcessTable *processes; /* has a lock of its own; ended when the host is dead */
+  BhActivitySource *source;  /* of what its host runs, likewise; NULL: nobody is told. Immutable */
 };
 
 static const BhLockClass host_class = {"plugin host", BH_RANK_LEAF, FALSE};
@@ -34,6 +35,8 @@ BhPluginHost *bh_plugin_host_new(const BhPluginHostShared *shared, const char *n
   host->name = g_strdup(name);
   host->path = g_strdup(path);
   host->processes = bh_process_table_new();
+  if (shared->notify != NULL)
+    host->source = bh_activity_source_new(shared->notify, &(BhActivityOrigin){.plugin = host->name});
   bh_mutex_init(&host->lock, &host_class);
   return host;
 }
@@ -135,7 +138,19 @@ static void on_died(gpointer data, const char *how) {
   host_is_dead(host, how);
 }
 
-static const BhLinkEvents link_events = {.call = on_call, .died = on_died};
+/* On a thread that serves nothing else, and only once the link was asked to watch. */
+static void on_activity(gpointer data, const BhActivity *activity) {
+  bh_activity_source_tell(((BhPluginHost *)data)->source, activity);
+}
+
+static const BhLinkEvents link_events = {.call = on_call, .died = on_died, .activity = on_activity};
+
+static BhResult watch(gpointer data, BhWatch what) {
+  BhLink *link = data;
+  return link->class->watch != NULL ? link->class->watch(link, what) : BH_E_NOTIMPL;
+}
+
+static const BhActivitySourceClass source_class = {.watch = watch};
 
 /* --- Loading ---------------------------------------------------------------------------------------------------- */
 
@@ -168,6 +183,8 @@ static BhResult start_and_load(BhPluginHost *host, BhLoadReply *reply) {
     return status;
   }
   if (!publish_link(host, link)) return BH_E_TIMEOUT;
+  /* Before any code of the plugin's runs. A failure was traced, and changes nothing: nothing could be refused either. */
+  if (host->source != NULL) bh_activity_source_open(host->source, &source_class, link);
   trace(host, "host started", BH_OK, NULL);
 
   status = link->class->load(link, reply);
@@ -294,11 +311,13 @@ BhTransport bh_plugin_host_notify(BhPluginHost *host, const BhNotification *noti
 }
 
 void bh_plugin_host_free(BhPluginHost *host) {
+  if (host->source != NULL) bh_activity_source_close(host->source);
   if (host->link != NULL) {
     BhTraceEvent span = begin(host, "release");
     host->link->class->release(host->link);
     bh_trace_end(host->shared->trace, &span, BH_OK, NULL);
   }
+  if (host->source != NULL) bh_activity_source_free(host->source);
   bh_process_table_end(host->processes);
   bh_process_table_free(host->processes);
   bh_mutex_clear(&host->lock);

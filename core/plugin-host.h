@@ -14,6 +14,7 @@
 
 #include "backend.h"
 #include "host-crash.h"
+#include "process-notify.h"
 #include "process-table.h"
 #include "trace.h"
 
@@ -30,6 +31,7 @@ typedef struct {
   BhBackend *backend;
   BhTrace *trace;
   BhLatch *latch;
+  BhProcessNotify *notify; /* NULL: nobody is told of its processes */
   BhServeFunc call;
   gpointer data;
 } BhPluginHostShared;

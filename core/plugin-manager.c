@@ -38,8 +38,12 @@ BhPluginManager *bh_plugin_manager_new(const BhPluginManagerSettings *settings) 
   BhPluginManager *manager = g_new0(BhPluginManager, 1);
 
   manager->settings = *settings;
-  manager->shared =
-      (BhPluginHostShared){settings->backend, settings->trace, &manager->latch, settings->call, settings->data};
+  manager->shared = (BhPluginHostShared){.backend = settings->backend,
+                                         .trace = settings->trace,
+                                         .latch = &manager->latch,
+                                         .notify = settings->notify,
+                                         .call = settings->call,
+                                         .data = settings->data};
   manager->hosts = g_ptr_array_new_with_free_func((GDestroyNotify)bh_plugin_host_free);
   bh_latch_init(&manager->latch);
   bh_mutex_init(&manager->lock, &manager_class);

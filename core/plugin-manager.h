@@ -22,6 +22,7 @@ typedef struct {
   BhBackend *backend;
   BhTrace *trace;
   BhWorkers *workers;
+  BhProcessNotify *notify; /* told of what hosts run; NULL: nobody is */
   const BhCallbacks *callbacks;
   gint64 load_timeout; /* µs, for all plugins together */
   BhServeFunc call;

@@ -11,6 +11,8 @@ struct BhService {
   BhTrace *trace;
   BhWorkers *workers;
   BhTimers *timers;
+  BhProcessNotify *notify;
+  BhBackend *backend;
   BhPluginManager *manager;
   BhSessionShared shared;
 
@@ -91,6 +93,8 @@ BhService *bh_service_new(const BhServiceSettings *settings) {
   service->containers = g_hash_table_new_full(NULL, NULL, NULL, entry_free);
   service->names = g_hash_table_new(g_str_hash, g_str_equal);
   service->timers = bh_timers_new(service->workers);
+  service->notify = bh_process_notify_new(service->trace, service->workers);
+  service->backend = settings->backend;
   bh_mutex_init(&service->table_lock, &table_class);
   bh_mutex_init(&service->stop_lock, &stop_class);
   bh_cond_init(&service->stop_ended);
@@ -99,6 +103,7 @@ BhService *bh_service_new(const BhServiceSettings *settings) {
       .backend = settings->backend,
       .trace = service->trace,
       .workers = service->workers,
+      .notify = service->notify,
       .callbacks = settings->callbacks != NULL ? settings->callbacks : &bh_callbacks_pumped,
       .load_timeout = settings->load_timeout != 0 ? settings->load_timeout : BH_LOAD_TIMEOUT,
       .call = on_call,
@@ -109,6 +114,7 @@ BhService *bh_service_new(const BhServiceSettings *settings) {
                                       .trace = service->trace,
                                       .workers = service->workers,
                                       .timers = service->timers,
+                                      .notify = service->notify,
                                       .forbidden_flags = settings->forbidden_flags,
                                       .vm_idle_timeout = settings->vm_idle_timeout};
   return service;
@@ -116,6 +122,21 @@ BhService *bh_service_new(const BhServiceSettings *settings) {
 
 BhTrace *bh_service_trace(BhService *service) {
   return service->trace;
+}
+
+BhProcessNotify *bh_service_process_notify(BhService *service) {
+  return service->notify;
+}
+
+BhResult bh_service_query_subsystem(BhService *service, const BhActivityOrigin *origin, guint32 process,
+                                    guint32 thread, BhSubsystemAnswer *answer) {
+  const BhBackendClass *class = service->backend->class;
+
+  *answer = (BhSubsystemAnswer){BH_SUBSYSTEM_WSL, FALSE}; /* what a VM has is WSL's */
+  if (origin != NULL && (origin->session != 0 || origin->name != NULL))
+    return bh_process_notify_has_process(service->notify, origin, process, thread);
+  if (class->subsystem == NULL) return BH_E_NOTIMPL;
+  return class->subsystem(service->backend, process, thread, &answer->subsystem, &answer->assumed);
 }
 
 gboolean bh_service_add_plugin(BhService *service, const char *name, const char *path) {
@@ -338,6 +359,7 @@ void bh_service_free(BhService *service) {
   bh_timers_free(service->timers);
   bh_workers_free(service->workers);
   bh_plugin_manager_free(service->manager);
+  bh_process_notify_free(service->notify);
   bh_cond_clear(&service->stop_ended);
   bh_mutex_clear(&service->stop_lock);
   bh_mutex_clear(&service->table_lock);

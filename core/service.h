@@ -42,6 +42,23 @@ BhService *bh_service_new(const BhServiceSettings *settings);
 /* Where sinks are attached, before the service is used. Lives as long as the service. */
 BhTrace *bh_service_trace(BhService *service);
 
+/* Where routines are registered that are told of processes and threads: WSL's of every session's VM, Win32's of every
+ * plugin's host. Lives as long as the service: a routine that is not removed before is told of the last ends by
+ * bh_service_free, and then no more. */
+BhProcessNotify *bh_service_process_notify(BhService *service);
+
+/* What a process or a thread is. */
+typedef struct {
+  BhSubsystem subsystem;
+  gboolean assumed; /* the platform cannot say: it is what it must be */
+} BhSubsystemAnswer;
+
+/* Asks for the subsystem of a process, or (thread not 0) of that thread of it. origin: where its number counts, as a notice had it,
+ * or with the session's id, or the WSLC session's name, alone; NULL, and that of a plugin's host: this machine. None of that number:
+ * 0x80070490; E_NOTIMPL: this machine's cannot be asked for. Any thread, a routine's too. */
+BhResult bh_service_query_subsystem(BhService *service, const BhActivityOrigin *origin, guint32 process,
+                                    guint32 thread, BhSubsystemAnswer *answer);
+
 /* Adds a discovered plugin; see bh_plugin_manager_add. */
 gboolean bh_service_add_plugin(BhService *service, const char *name, const char *path);
 

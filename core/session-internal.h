@@ -2,6 +2,7 @@
 #pragma once
 
 #include "session.h"
+#include "vm-source.h"
 
 G_BEGIN_DECLS
 
@@ -19,10 +20,12 @@ struct BhSession {
   GHashTable *distributions; /* BhGuid in it → BhDistribution, owned */
   GPtrArray *running;        /* Running, in the order they were started */
   BhVm *vm;                  /* NULL: none runs */
-  gboolean closed;           /* no operation begins any more */
-  guint64 idle_timer;        /* of a VM in which no distribution runs; 0: none */
-  gint64 idle_from;          /* when it was set */
-  int died;                  /* atomic: the VM ended by itself, and that has not been dealt with */
+  BhActivitySource *source;  /* of vm; set before there is one, so that vm's events find it */
+  GSList *retired;    /* BhActivitySource: of VMs that are no more. What is left to tell of them, `end` does */
+  gboolean closed;    /* no operation begins any more */
+  guint64 idle_timer; /* of a VM in which no distribution runs; 0: none */
+  gint64 idle_from;   /* when it was set */
+  int died;           /* atomic: the VM ended by itself, and that has not been dealt with */
 };
 
 /* With the session's state usable. NULL: it does not run. */

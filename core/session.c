@@ -195,7 +195,9 @@ static void destroy_vm(BhSession *session, const char *why) {
   begin_change(session); /* waits for the calls in flight; later ones find no VM */
   session->vm = NULL;
   end_change(session);
+  bh_activity_source_close(session->source);
   vm->class->vm_destroy(vm);
+  session->retired = g_slist_append(session->retired, g_steal_pointer(&session->source));
   g_atomic_int_set(&session->died, FALSE);
   bh_trace_end(session->shared->trace, &span, BH_OK, "%s", why);
 }
@@ -227,20 +229,42 @@ static void on_vm_died(gpointer data) {
   if (!bh_workers_post(session->shared->workers, after_death, session)) bh_session_unref(session);
 }
 
-static const BhVmEvents vm_events = {.died = on_vm_died};
+/* On a thread of the guest's that serves nothing else, and which vm_destroy waits for. */
+static BhResult on_activity(gpointer data, const BhActivity *activity) {
+  return bh_activity_source_tell(((BhSession *)data)->source, activity);
+}
+
+static const BhVmEvents vm_events = {.died = on_vm_died, .activity = on_activity};
+
+/* A VM of which no plugin has heard. *vm: NULL before. */
+static BhResult start_vm(BhSession *session, const BhVmSettings *settings, BhVm **vm, const BhContext *context,
+                         BhError **error) {
+  BhTraceEvent span = bh_trace_begin(session->name, "create VM");
+  BhGuest *guest = session->shared->guest;
+  BhResult result;
+
+  session->source = bh_vm_source_new(session->shared->notify, session->id, NULL);
+  result = guest->class->vm_create(guest, settings, &vm_events, session, vm);
+  bh_trace_end(session->shared->trace, &span, result, "flags=%u", settings->flags);
+  if (BH_FAILED(result))
+    bh_error_set(error, result, context, "The virtual machine could not be created");
+  else
+    result = bh_vm_source_open(session->source, *vm, context, error);
+  if (BH_SUCCEEDED(result)) return BH_OK;
+  bh_activity_source_close(session->source);
+  if (*vm != NULL) (*vm)->class->vm_destroy(*vm);
+  g_atomic_int_set(&session->died, FALSE);
+  session->retired = g_slist_append(session->retired, g_steal_pointer(&session->source));
+  return result;
+}
 
 static BhResult create_vm(BhSession *session, const BhVmSettings *wanted, const BhContext *context,
                           BhError **error) {
   const BhVmSettings allowed = {wanted->flags & ~session->shared->forbidden_flags}, *settings = &allowed;
-  BhTraceEvent span = bh_trace_begin(session->name, "create VM");
-  BhGuest *guest = session->shared->guest;
   BhVm *vm = NULL;
-  BhResult result;
+  BhResult result = start_vm(session, settings, &vm, context, error);
 
-  result = guest->class->vm_create(guest, settings, &vm_events, session, &vm);
-  bh_trace_end(session->shared->trace, &span, result, "flags=%u", settings->flags);
-  if (BH_FAILED(result)) return bh_error_set(error, result, context, "The virtual machine could not be created");
-
+  if (BH_FAILED(result)) return result;
   begin_change(session);
   session->vm = vm;
   end_change(session);
@@ -290,8 +314,11 @@ static BhResult begin(BhSession *session, const BhContext *context, BhError **er
 }
 
 static BhResult end(BhSession *session, BhResult result) {
+  GSList *retired = g_steal_pointer(&session->retired);
+
   watch_idle(session);
   bh_instance_lock_release(&session->gate.instance);
+  g_slist_free_full(retired, (GDestroyNotify)bh_activity_source_free); /* tells routines: with no lock */
   return result;
 }
 

@@ -15,6 +15,7 @@
 #pragma once
 
 #include "plugin-manager.h"
+#include "process-notify.h"
 #include "timers.h"
 
 G_BEGIN_DECLS
@@ -32,6 +33,7 @@ typedef struct {
   BhTrace *trace;
   BhWorkers *workers;
   BhTimers *timers;
+  BhProcessNotify *notify;
   guint32 forbidden_flags; /* of BhVmSettings: policy overrides the user's configuration */
   gint64 vm_idle_timeout;  /* µs after which a session's VM in which no distribution runs is stopped; 0: never */
 } BhSessionShared;

@@ -127,6 +127,19 @@ guint32 bh_process_number(void) {
 #endif
 }
 
+#ifdef G_OS_WIN32
+/* A thread's values are freed by GLib's DllMain. We link it statically, so there is none, and GLib frees only what its own
+ * threads have: those of COM, RPC and the thread pools, which come and go, would leave theirs behind. */
+void g_thread_win32_thread_detach(void); /* GLib's; it has no public header */
+
+static void NTAPI on_thread_end(G_GNUC_UNUSED void *module, DWORD reason, G_GNUC_UNUSED void *reserved) {
+  if (reason == DLL_THREAD_DETACH) g_thread_win32_thread_detach();
+}
+
+/* The loader calls what stands in these sections, in their order; A and Z are the C runtime's. */
+__attribute__((section(".CRT$XLG"), used)) static const PIMAGE_TLS_CALLBACK thread_end = on_thread_end;
+#endif
+
 gpointer bh_local_get(BhLocal *local) {
   return g_private_get(&local->native);
 }

@@ -19,8 +19,7 @@ void agent_running_free(gpointer data) {
   g_free(running);
 }
 
-/* As a shell has it, from a status as Linux's wait(2) has it: also where there is no such call. */
-static gint32 exit_code(gint32 status) {
+gint32 agent_exit_code(gint32 status) {
   int signal = status & 0x7F;
 
   return signal != 0 ? 128 + signal : (status >> 8) & 0xFF;
@@ -49,7 +48,7 @@ static void on_exited(AgentVm *vm, Running *running, gint32 status) {
   tell = running->container && !vm->destroying && vm->events != NULL && vm->events->container_ended != NULL;
   bh_mutex_unlock(&vm->lock);
   if (tell) vm->events->container_ended(vm->data, running->number);
-  if (running->process != NULL) bh_guest_process_ended(running->process, exit_code(status));
+  if (running->process != NULL) bh_guest_process_ended(running->process, agent_exit_code(status));
   agent_running_free(running);
 }
 
@@ -164,12 +163,14 @@ static Running *running_copy(const Running *running) {
 
 BhResult agent_ask(AgentVm *vm, Request *request, BhGuestMessage *message, const Running *running) {
   g_autoptr(GBytes) frame = NULL;
-  gboolean dead;
+  gboolean dead, circle;
 
   request->asked = message;
   bh_mutex_lock(&vm->lock);
   dead = vm->dead;
-  if (!dead) {
+  /* What is started has to be told first, by the thread that would wait for its start. */
+  circle = running != NULL && vm->watch.self == bh_thread_self();
+  if (!dead && !circle) {
     message->id = request->id = new_id(vm);
     g_queue_init(&request->answers);
     g_hash_table_insert(vm->requests, GUINT_TO_POINTER(request->id), request);
@@ -177,6 +178,7 @@ BhResult agent_ask(AgentVm *vm, Request *request, BhGuestMessage *message, const
   }
   bh_mutex_unlock(&vm->lock);
   if (dead) return BH_E_NOT_VALID_STATE;
+  if (circle) return BH_E_ILLEGAL_METHOD_CALL;
 
   frame = bh_guest_message_encode(message);
   if (frame == NULL) return BH_E_INVALIDARG;
@@ -209,6 +211,7 @@ static BhResult failure_result(const BhGuestMessage *asked, const BhGuestMessage
     case BH_GUEST_NO_INSTANCE: return BH_E_DISTRO_NOT_RUNNING;
     case BH_GUEST_BAD_PATH: return BH_E_INVALIDARG;
     case BH_GUEST_NO_MOUNT: return BH_E_NOT_FOUND;
+    case BH_GUEST_REFUSED: return BH_FAILED(message->error) ? message->error : BH_E_ACCESSDENIED;
     default: return BH_E_FAIL;
   }
 }

@@ -11,8 +11,7 @@ static char **argv_of(const char *path, const char *const *arguments, const char
   return (char **)(arguments != NULL && arguments[0] != NULL ? arguments : only_path);
 }
 
-/* Takes the next token, and makes the connection that it is for. */
-static BhResult connect_stream(AgentVm *vm, Request *request, BhResource *socket) {
+BhResult agent_connect(AgentVm *vm, Request *request, BhResource *socket) {
   g_auto(BhGuestMessage) token = {0};
   BhResult result = agent_await(vm, request, BH_GUEST_CONNECT, &token);
 
@@ -46,7 +45,7 @@ BhResult agent_execute(BhVm *base, guint32 instance, const char *path, const cha
 
   message.arguments = argv_of(path, arguments, only_path);
   result = agent_ask(vm, &request, &message, &(Running){.number = instance});
-  if (BH_SUCCEEDED(result)) result = connect_stream(vm, &request, &data);
+  if (BH_SUCCEEDED(result)) result = agent_connect(vm, &request, &data);
   if (BH_SUCCEEDED(result)) result = await_done(vm, &request, &data, 1, &done);
   agent_forget(vm, &request, result);
   if (BH_SUCCEEDED(result))
@@ -92,7 +91,7 @@ BhResult agent_process_start(BhVm *base, const BhProgram *program, BhResource st
   message.arguments = argv_of(program->path, program->arguments, only_path);
   result = agent_ask(vm, &request, &message, &(Running){.process = process});
   for (int i = 0; i < BH_STREAM_COUNT && BH_SUCCEEDED(result); i++)
-    result = connect_stream(vm, &request, &sockets[i]);
+    result = agent_connect(vm, &request, &sockets[i]);
   if (BH_SUCCEEDED(result)) result = await_done(vm, &request, sockets, BH_STREAM_COUNT, &done);
   agent_forget(vm, &request, result);
   if (done.type == BH_GUEST_FAILED && done.failure == BH_GUEST_NO_EXEC) *error = done.error;

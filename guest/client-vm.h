@@ -3,6 +3,7 @@
  *   client.c           its life, folders, instances, the guest
  *   client-channel.c   the reader, and requests: what is asked and what is answered
  *   client-process.c   what runs: executions, processes, containers
+ *   client-watch.c     the watcher: what began and ended
  *
  * A request, which waits for its answers; and what it started, which is told of later by EXITED, under the same id:
  *
@@ -20,6 +21,18 @@
 G_BEGIN_DECLS
 
 #define AGENT_LOG_DOMAIN "bulkhead-guest"
+
+/* What client-watch.c has in a VM; guarded by its lock. */
+typedef struct {
+  BhThread *thread;   /* the watcher: begun by the first watch, joined by vm_destroy */
+  gpointer self;      /* bh_thread_self() of it */
+  BhWatch what;       /* is told; BH_WATCH_NOTHING: nothing */
+  BhResource next;    /* a watch channel that the watcher is to read */
+  BhResource channel; /* the one it reads; it alone closes it */
+  gboolean wanted;    /* what comes from there is still to be told */
+  guint changes;      /* of what is told, that were asked for, and did not come along the channel yet */
+  gboolean in_event;  /* it is in `activity` */
+} AgentWatch;
 
 typedef struct {
   BhVm base;
@@ -44,6 +57,7 @@ typedef struct {
   gboolean dead;         /* there will be no more answers: all requests fail */
   gboolean ended;        /* and the agent has let go of the channel: it has ended everything */
   gboolean destroying;
+  AgentWatch watch;
 } AgentVm;
 
 /* Something asked of the agent. Answers arrive in order and wait here until their caller takes them. */
@@ -59,6 +73,9 @@ typedef struct {
   gboolean container; /* its end is an event */
   BhProcess *process; /* NULL, or told of its end; a reference of its own */
 } Running;
+
+/* As a shell has it, from a status as Linux's wait(2) has it: also where there is no such call. */
+gint32 agent_exit_code(gint32 status);
 
 /* The reader's thread; data is its AgentVm. */
 gpointer agent_read_channel(gpointer data);
@@ -79,6 +96,9 @@ void agent_forget(AgentVm *vm, Request *request, BhResult result);
 /* Most requests: one question, one answer. *answer as agent_await has it. */
 BhResult agent_ask_once(AgentVm *vm, BhGuestMessage *message, BhGuestMessageType type, BhGuestMessage *answer);
 
+/* Takes the next answer, a token, and makes the connection that it is for. */
+BhResult agent_connect(AgentVm *vm, Request *request, BhResource *socket);
+
 /* A number for an instance or a container. */
 guint32 agent_new_number(AgentVm *vm);
 
@@ -91,5 +111,13 @@ BhResult agent_process_start(BhVm *base, const BhProgram *program, BhResource st
 gboolean agent_instance_is_idle(BhVm *base, guint32 instance);
 BhResult agent_container_start(BhVm *base, const BhContainerSpec *spec, BhDescription *container);
 BhResult agent_container_stop(BhVm *base, guint32 number);
+
+/* ---- and in client-watch.c ---- */
+
+BhResult agent_watch(BhVm *base, BhWatch what);
+gboolean agent_has_process(BhVm *base, guint32 process, guint32 thread);
+
+/* After the agent's end: waits for the watcher's. */
+void agent_watch_end(AgentVm *vm);
 
 G_END_DECLS

@@ -91,6 +91,7 @@ static void agent_vm_destroy(BhVm *base) {
     }
     bh_thread_join(vm->reader);
   }
+  agent_watch_end(vm);
   bh_resource_clear(&vm->control);
   bh_launch_forget(&vm->launched, late);
   g_hash_table_unref(vm->requests);
@@ -207,6 +208,8 @@ static const BhGuestClass agent_class = {
     .container_start = agent_container_start,
     .container_stop = agent_container_stop,
     .image_create = agent_image_create,
+    .watch = agent_watch,
+    .has_process = agent_has_process,
 };
 
 BhGuest *bh_guest_agent_new(const char *agent_path) {

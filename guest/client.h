@@ -24,7 +24,17 @@
  * the reader: exit code and event of a process, the event container_ended, whether an instance is idle.
  * distribution_export starts an agent of its own, which has the machine's tar write the archive.
  *
- * An agent that says what nobody understands is treated as dead from then on, but is still waited for.
+ * Once a VM is watched, a second thread, the watcher, reads its watch channel, which is a data connection. It alone is in
+ * `activity`, and answers with what that returned; so an event may take as long as it likes, while the reader, and whoever
+ * waits for it, go on. Only what would have to be told before it can start is refused to it (E_ILLEGAL_METHOD_CALL): programs.
+ *
+ *     watcher                        agent                      a program
+ *       │ ◀────────── TELL_PROCESS ── │ ◀──────────── execve ── │ is held
+ *     activity                        │
+ *       │ ── VERDICT ───────────────▶ │ ──────────────────────▶ runs, or execve fails
+ *
+ * An agent that says what nobody understands, or lets go of the watch channel while it is wanted, is treated as dead from then
+ * on, but is still waited for.
  * vm_destroy ends the sending direction, and waits for the reader to see the stream's end, which comes when the
  * agent has ended everything. An agent that does not come to an end gets BH_GUEST_END_SECONDS, and is then left to
  * itself. */

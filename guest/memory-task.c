@@ -5,8 +5,11 @@
 
 #include "guest/memory-files.h"
 #include "guest/memory-programs.h"
+#include "guest/memory-watch.h"
 #include "guest/process.h"
 #include "guest/socket.h"
+
+#define FIRST_NUMBER 6000001 /* above every process number of Linux: nobody takes it for a real one */
 
 /* ---- its end ---- */
 
@@ -19,21 +22,21 @@ static void end_container(MemoryTask *task) {
   memory_tasks_await(vm, task->instance, task);
 }
 
-/* The program has ended, and its streams do: `over` comes first, so that who sees their end knows. */
-static gboolean become_over(MemoryTask *task, BhResource *sockets) {
+/* The program has ended, and its streams do: `over` comes first, so that who sees their end knows. Returns how it ended. */
+static int become_over(MemoryTask *task, int status, BhResource *sockets) {
   MemoryVm *vm = task->vm;
-  gboolean killed;
 
   bh_mutex_lock(&vm->lock);
   if (task->container) end_container(task);
-  killed = task->killed;
+  status = task->killed ? BH_EXIT_KILLED : status & 0xFF;
   task->over = TRUE;
+  memory_watch_end(task, status);
   if (task->process != NULL) {
     memcpy(sockets, task->sockets, sizeof task->sockets);
     memset(task->sockets, 0, sizeof task->sockets);
   }
   bh_mutex_unlock(&vm->lock);
-  return killed;
+  return status;
 }
 
 /* An execution's socket is its two streams, and is closed by whoever joins the thread. To end reading, too, would on
@@ -51,21 +54,31 @@ static void tell_container_ended(const MemoryTask *task) {
   gboolean tell;
 
   bh_mutex_lock(&vm->lock);
-  tell = !vm->dead && !vm->destroying && vm->events != NULL && vm->events->container_ended != NULL;
+  tell = BH_SUCCEEDED(task->refusal) && !vm->dead && !vm->destroying && vm->events != NULL &&
+         vm->events->container_ended != NULL;
   bh_mutex_unlock(&vm->lock);
   if (tell) vm->events->container_ended(vm->data, task->instance);
+}
+
+/* Whoever watches may keep it from running at all. */
+static gboolean begin(MemoryTask *task) {
+  BhResult result;
+
+  bh_mutex_lock(&task->vm->lock);
+  result = memory_watch_begin(task);
+  bh_mutex_unlock(&task->vm->lock);
+  return BH_SUCCEEDED(result);
 }
 
 static gpointer run_task(gpointer data) {
   MemoryTask *task = data;
   BhResource sockets[BH_STREAM_COUNT] = {{0}};
-  int status = task->program(task);
-  gboolean killed = become_over(task, sockets);
+  int status = become_over(task, begin(task) ? task->program(task) : BH_EXIT_KILLED, sockets);
 
   g_log(MEMORY_LOG_DOMAIN, G_LOG_LEVEL_DEBUG, "%s ended, status %d", task->arguments[0], status);
   for (int i = 0; i < BH_STREAM_COUNT; i++) bh_resource_clear(&sockets[i]);
   if (task->process != NULL)
-    bh_guest_process_ended(task->process, killed ? BH_EXIT_KILLED : status & 0xFF);
+    bh_guest_process_ended(task->process, status);
   else if (task->container)
     tell_container_ended(task);
   else
@@ -83,6 +96,7 @@ void memory_task_free(gpointer data) {
   if (task->thread != NULL) bh_thread_join(task->thread);
   for (int i = 0; i < BH_STREAM_COUNT; i++) bh_resource_clear(&task->sockets[i]);
   if (task->process != NULL) bh_guest_process_unref(task->process);
+  g_free(task->image);
   g_strfreev(task->arguments);
   g_strfreev(task->environment);
   g_free(task);
@@ -91,6 +105,7 @@ void memory_task_free(gpointer data) {
 /* ---- its start ---- */
 
 MemoryTask *memory_task_new(MemoryVm *vm, guint32 instance, const BhProgram *program) {
+  static gint last_number = FIRST_NUMBER; /* of the whole program: those of two VMs differ, as one Linux's would */
   const char *only_path[] = {program->path, NULL};
   const char *const *arguments = program->arguments;
   MemoryProgram found = memory_program_find(program->path);
@@ -101,6 +116,8 @@ MemoryTask *memory_task_new(MemoryVm *vm, guint32 instance, const BhProgram *pro
   task = g_new0(MemoryTask, 1);
   task->vm = vm;
   task->instance = instance;
+  task->number = (guint32)g_atomic_int_add(&last_number, 1);
+  task->image = g_strdup(program->path);
   task->program = found;
   task->arguments = g_strdupv((char **)arguments);
   task->environment = g_strdupv((char **)program->environment);
@@ -131,7 +148,7 @@ static GList *take_finished(MemoryVm *vm) {
 
   for (GList *at = vm->tasks, *next; at != NULL; at = next) {
     next = at->next;
-    if (!((MemoryTask *)at->data)->finished) continue;
+    if (!((MemoryTask *)at->data)->finished || ((MemoryTask *)at->data)->starting) continue;
     vm->tasks = g_list_remove_link(vm->tasks, at);
     finished = g_list_concat(finished, at);
   }
@@ -149,6 +166,7 @@ static BhResult start_thread(MemoryTask *task) {
     g_hash_table_add(vm->instances, GUINT_TO_POINTER(task->instance));
     g_hash_table_add(vm->containers, GUINT_TO_POINTER(task->instance));
   }
+  memory_watch_claim(task);
   task->thread = bh_thread_new(task->arguments[0], BH_RANK_LEAF, run_task, task);
   if (task->thread != NULL) {
     vm->tasks = g_list_prepend(vm->tasks, task);
@@ -161,8 +179,21 @@ static BhResult start_thread(MemoryTask *task) {
   return BH_E_OUTOFMEMORY;
 }
 
+/* With the lock: what came of it, where it had to be asked for. A VM that has died keeps nobody waiting. */
+static BhResult await_begun(MemoryTask *task) {
+  MemoryVm *vm = task->vm;
+  BhResult result;
+
+  while (!task->begun && !vm->dead) bh_cond_wait(&vm->changed, &vm->lock);
+  result = task->begun ? task->refusal : BH_E_NOT_VALID_STATE;
+  if (BH_FAILED(result) && task->container) g_hash_table_remove(vm->containers, GUINT_TO_POINTER(task->instance));
+  task->starting = FALSE;
+  return result;
+}
+
 BhResult memory_task_start(MemoryTask *task, guint32 *number) {
   MemoryVm *vm = task->vm;
+  gboolean started;
   GList *finished;
   BhResult result;
 
@@ -171,9 +202,11 @@ BhResult memory_task_start(MemoryTask *task, guint32 *number) {
   /* Under the lock, so that whoever ends all the VM's programs finds it in the list. */
   result = start_thread(task);
   if (number != NULL) *number = task->instance;
+  started = BH_SUCCEEDED(result);
+  if (started) result = await_begun(task);
   bh_mutex_unlock(&vm->lock);
   g_list_free_full(finished, memory_task_free);
-  if (BH_FAILED(result)) memory_task_free(task);
+  if (!started) memory_task_free(task);
   return result;
 }
 

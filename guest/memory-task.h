@@ -18,6 +18,7 @@
 
 #include <stdio.h>
 
+#include "core/activity-queue.h"
 #include "core/guest.h"
 #include "core/sync.h"
 
@@ -41,7 +42,9 @@ typedef struct {
   GHashTable *instances;  /* the numbers of those that run, containers included */
   GHashTable *containers; /* the numbers of those that were started and not stopped */
   guint32 last_instance;
-  GList *tasks; /* MemoryTask: all whose thread has not been joined */
+  GList *tasks;               /* MemoryTask: all whose thread has not been joined, the newest first */
+  BhWatch watch;              /* what is told of */
+  BhActivityQueue activities; /* on its way to be */
   gboolean dead;
   gboolean destroying;
 } MemoryVm;
@@ -52,6 +55,8 @@ typedef int (*MemoryProgram)(MemoryTask *task);
 struct MemoryTask {
   MemoryVm *vm;
   guint32 instance;
+  guint32 number; /* as a process and as its thread: no other task of this program ever has it */
+  char *image;    /* the program's path */
   MemoryProgram program;
   char **arguments;
   char **environment;
@@ -65,6 +70,10 @@ struct MemoryTask {
   gboolean killed;
   gboolean over;
   gboolean finished;
+  gboolean starting;          /* whoever starts it waits until it has begun; it is not freed before */
+  gboolean begun;             /* it runs, or was refused */
+  BhResult refusal;           /* what its start fails with, and then it has not run */
+  gboolean told, thread_told; /* somebody is to be told of its end */
 };
 
 /* ---- for the VM ---- */
@@ -75,7 +84,8 @@ MemoryTask *memory_task_new(MemoryVm *vm, guint32 instance, const BhProgram *pro
 /* Takes a socket, which is closed with the task. Before it starts. Returns it. */
 gintptr memory_task_keep(MemoryTask *task, BhResource *socket);
 
-/* Starts its thread, if something may run there (see memory_may_run). Takes the task, also when it fails. A container is
+/* Starts its thread, if something may run there (see memory_may_run); where it is watched, waits for the answer (memory-watch.h).
+ * Takes the task, also when it fails. A container is
  * entered here, and *number, which may be NULL for the others, is its. */
 BhResult memory_task_start(MemoryTask *task, guint32 *number);
 

@@ -6,6 +6,7 @@
 #include "guest/documents.h"
 #include "guest/memory-files.h"
 #include "guest/memory-task.h"
+#include "guest/memory-watch.h"
 #include "guest/process.h"
 #include "guest/socket.h"
 
@@ -266,6 +267,8 @@ static void memory_vm_destroy(BhVm *base) {
     MemoryTask *task = at->data;
     bh_thread_join(g_steal_pointer(&task->thread));
   }
+  bh_activity_queue_stop(&vm->activities); /* the ends of them all are told */
+  bh_activity_queue_clear(&vm->activities);
   g_list_free_full(vm->tasks, memory_task_free);
   g_ptr_array_unref(vm->mounts);
   g_hash_table_unref(vm->instances);
@@ -288,6 +291,7 @@ static BhResult memory_vm_create(BhGuest *guest, const BhVmSettings *settings, c
   vm->containers = g_hash_table_new(NULL, NULL);
   bh_mutex_init(&vm->lock, &vm_class);
   bh_cond_init(&vm->changed);
+  bh_activity_queue_init(&vm->activities, &vm->lock, events != NULL ? events->activity : NULL, data);
   vm->undertaker = bh_thread_new("memory-vm", BH_RANK_LEAF, await_death, vm);
   if (vm->undertaker == NULL) {
     memory_vm_destroy(&vm->base);
@@ -315,6 +319,8 @@ static const BhGuestClass memory_class = {
     .container_start = memory_container_start,
     .container_stop = memory_container_stop,
     .image_create = memory_image_create,
+    .watch = memory_vm_watch,
+    .has_process = memory_vm_has_process,
 };
 
 BhGuest *bh_guest_memory_new(void) {

@@ -22,7 +22,8 @@
  * `>FILE` behind it if wanted. $NAME is the environment's; quotes hold words together, but hide neither `;` nor `$`.
  * Anything else cannot be executed (errno 2), or is not found (status 127). What a program without a stderr of its own
  * complains of goes to the log, domain "bulkhead-guest". Stopping an instance, or the VM, ends programs that wait: for
- * stdin, for somebody to read, or for a time to be over. Threading and results as core/guest.h has them; one more thread
+ * stdin, for somebody to read, or for a time to be over. To whoever watches, each is a process with one thread; nobody made it,
+ * and its creation may be refused, whatever starts it (memory-watch.h). Threading and results as core/guest.h has them; one more thread
  * per VM waits to tell of its death. */
 #pragma once
 

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define HEADER_SIZE 12u
-#define FIELDS_MAX  5
+#define FIELDS_MAX  6
 
 typedef enum { UINT32, INT32, UINT64, BOOLEAN, BYTES, BYTES_LIST, TOKEN } Kind;
 
@@ -22,8 +22,9 @@ typedef struct {
   { kind, G_STRUCT_OFFSET(BhGuestMessage, member) }
 
 static const Field instance = AT(UINT32, instance), version = AT(UINT32, version), port = AT(UINT32, port),
-                   pid = AT(UINT32, pid), failure = AT(UINT32, failure), error = AT(INT32, error),
-                   status = AT(INT32, status), pid_namespace = AT(UINT64, pid_namespace),
+                   pid = AT(UINT32, pid), thread = AT(UINT32, thread), parent = AT(UINT32, parent),
+                   creator = AT(UINT32, creator), watch = AT(UINT32, watch), failure = AT(UINT32, failure),
+                   error = AT(INT32, error), status = AT(INT32, status), pid_namespace = AT(UINT64, pid_namespace),
                    read_only = AT(BOOLEAN, read_only), host_path = AT(BYTES, host_path),
                    guest_path = AT(BYTES, guest_path), archive = AT(BYTES, archive), text = AT(BYTES, text),
                    arguments = AT(BYTES_LIST, arguments), environment = AT(BYTES_LIST, environment),
@@ -50,12 +51,24 @@ static const Row rows[] = {
      {&instance, &host_path, &guest_path, &arguments, &environment}},
     {BH_GUEST_FOLDER, "folder", BH_GUEST_TO_AGENT, {&host_path}},
     {BH_GUEST_EXPORT, "export", BH_GUEST_TO_AGENT, {&host_path, &archive}},
+    {BH_GUEST_WATCH, "watch", BH_GUEST_TO_AGENT, {&watch}},
+    {BH_GUEST_FIND, "find", BH_GUEST_TO_AGENT, {&pid, &thread}},
+    {BH_GUEST_VERDICT, "verdict", BH_GUEST_TO_AGENT, {&error}},
     {BH_GUEST_HELLO, "hello", BH_GUEST_TO_CLIENT, {&version, &port}},
     {BH_GUEST_DONE, "done", BH_GUEST_TO_CLIENT, {&pid}},
     {BH_GUEST_CONNECT, "connect", BH_GUEST_TO_CLIENT, {&token}},
     {BH_GUEST_INSTANCE, "instance", BH_GUEST_TO_CLIENT, {&pid, &pid_namespace}},
     {BH_GUEST_EXITED, "exited", BH_GUEST_TO_CLIENT, {&status}},
     {BH_GUEST_FAILED, "failed", BH_GUEST_TO_CLIENT, {&failure, &error, &text}},
+    {BH_GUEST_TELL_PROCESS,
+     "tell-process",
+     BH_GUEST_TO_CLIENT,
+     {&pid, &parent, &creator, &thread, &guest_path, &text}},
+    {BH_GUEST_TELL_IMAGE, "tell-image", BH_GUEST_TO_CLIENT, {&pid, &guest_path, &text}},
+    {BH_GUEST_TELL_EXIT, "tell-exit", BH_GUEST_TO_CLIENT, {&pid, &status}},
+    {BH_GUEST_TELL_THREAD, "tell-thread", BH_GUEST_TO_CLIENT, {&pid, &thread}},
+    {BH_GUEST_TELL_THREAD_EXIT, "tell-thread-exit", BH_GUEST_TO_CLIENT, {&pid, &thread}},
+    {BH_GUEST_TELL_WATCH, "tell-watch", BH_GUEST_TO_CLIENT, {&watch}},
 };
 
 static const Row *find_row(guint32 type) {

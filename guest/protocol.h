@@ -27,7 +27,15 @@
  *        │ ── CONTAINER_START ───────────────────▶ │
  *        │ ◀────────────────── INSTANCE, FAILED ── │   its first process runs, or why it cannot
  *        │ ◀────────────────────── EXITED ──────── │   that has ended, and so has everything else in the container
+ *        │ ── WATCH ─────────────────────────────▶ │
+ *        │ ◀────────────────────── CONNECT ─────── │   unless there is a watch channel already
+ *        │ ══ data connection: the 16 bytes ═════▶ │   from here on it is the watch channel: frames too
+ *        │ ◀────────────────────── DONE, FAILED ── │   all that runs is watched
  *        ┊ end of stream, from either side: everything the agent started is ended
+ *
+ * On the watch channel the agent tells (TELL_…) of processes and threads. What is told with an id other than 0 waits until the
+ * client answers with a VERDICT of that id. The channel ends with WATCH 0, which lets go of all that waits; one that ends
+ * otherwise has what waits refused.
  *
  * A container's number is like an instance's, and no instance's too: programs can be executed in it, and it is stopped in
  * the same way.
@@ -48,7 +56,7 @@
 
 G_BEGIN_DECLS
 
-#define BH_GUEST_PROTOCOL    2u              /* HELLO's version; either side gives up on another one */
+#define BH_GUEST_PROTOCOL    3u              /* HELLO's version; either side gives up on another one */
 #define BH_GUEST_FRAME_LIMIT (1024u * 1024u) /* bytes of a frame, its header included */
 #define BH_GUEST_TOKEN_SIZE  16u
 
@@ -62,13 +70,23 @@ typedef enum {
   BH_GUEST_CONTAINER_START, /* instance, host_path, guest_path, arguments, environment → INSTANCE, later EXITED */
   BH_GUEST_FOLDER,          /* host_path (a root) → DONE, if there is such a folder */
   BH_GUEST_EXPORT,          /* host_path (a root), archive (a file to be written) → DONE */
+  BH_GUEST_WATCH,           /* watch (a set of BhWatch) → CONNECT if there is no channel, DONE */
+  BH_GUEST_FIND,            /* pid, thread (0: any) → DONE, whose pid is 0 if the VM has none of that number */
+  BH_GUEST_VERDICT,         /* watch channel: error, an HRESULT; its id is that of what was told */
 
   BH_GUEST_HELLO = 0x100, /* version, port */
-  BH_GUEST_DONE,          /* pid (of a process that was executed; else 0) */
+  BH_GUEST_DONE,          /* pid (of a process that was executed, or found; else 0) */
   BH_GUEST_CONNECT,       /* token */
   BH_GUEST_INSTANCE,      /* pid, pid_namespace */
   BH_GUEST_EXITED,        /* status, as wait(2) has it */
   BH_GUEST_FAILED,        /* failure, error, text */
+  BH_GUEST_TELL_PROCESS, /* watch channel, as are those below: pid, parent, creator, thread, guest_path (its image), text
+                           * (its command line); thread is the creator's */
+  BH_GUEST_TELL_IMAGE,       /* pid, guest_path, text: likewise */
+  BH_GUEST_TELL_EXIT,        /* pid, status */
+  BH_GUEST_TELL_THREAD,      /* pid, thread */
+  BH_GUEST_TELL_THREAD_EXIT, /* pid, thread */
+  BH_GUEST_TELL_WATCH,       /* watch: a later WATCH, and what is told from here on */
 } BhGuestMessageType;
 
 /* Why a request failed; FAILED's error is the errno that goes with it, and its text is for a log. */
@@ -79,6 +97,7 @@ typedef enum {
   BH_GUEST_NO_EXEC,     /* the program cannot be executed */
   BH_GUEST_BAD_PATH,    /* no mount point can be there; the machine's own root is not exported */
   BH_GUEST_NO_MOUNT,    /* nothing is mounted there */
+  BH_GUEST_REFUSED,     /* whoever watches does not want it; error is not errno, but the HRESULT that was given */
 } BhGuestFailure;
 
 /* One message of any type: which members it uses, the list above says. The others are 0 and ignored. */
@@ -89,6 +108,10 @@ typedef struct {
   guint32 version;
   guint32 port;
   guint32 pid;
+  guint32 thread;
+  guint32 parent;
+  guint32 creator;
+  guint32 watch;
   guint32 failure;
   gint32 error;
   gint32 status;

@@ -19,7 +19,7 @@ BH_PACKAGES=(
   meson ninja-build gcc g++ pkg-config libglib2.0-dev libjansson-dev
   gcc-mingw-w64-x86-64-win32 g++-mingw-w64-x86-64-win32 mingw-w64-tools
   wine wine64
-  wixl msitools osslsigncode openssl
+  wixl osslsigncode openssl
   bubblewrap python3 git xz-utils curl ca-certificates
 )
 

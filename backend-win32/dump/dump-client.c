@@ -2,7 +2,7 @@
 
 /* Written before plugin code runs, and then only read. */
 static HANDLE pipe_end; /* where requests go. NULL: there is no helper */
-static HANDLE done;     /* manual-reset: there is nothing to wait for any more */
+static HANDLE answer;   /* auto-reset: the helper is there; later, it has done what it was asked */
 
 static LONG is_asked; /* atomic */
 
@@ -12,7 +12,7 @@ static BhDumpRequest request;
 /* --- Starting ------------------------------------------------------------------------------------------- */
 
 typedef struct {
-  HANDLE pipe, done, host; /* in the order of the command line, all inheritable */
+  HANDLE report, pipe, answer, host; /* in the order of the command line, all inheritable */
 } Inherited;
 
 /* What a dump needs of this process. Not the right to write into it, nor to end it. */
@@ -22,15 +22,16 @@ static gboolean make_handles(Inherited *inherited) {
   SECURITY_ATTRIBUTES inheritable = {sizeof inheritable, NULL, TRUE};
   const HANDLE self = GetCurrentProcess();
 
-  return CreatePipe(&inherited->pipe, &pipe_end, &inheritable, 0) &&
+  return SetHandleInformation(inherited->report, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) &&
+         CreatePipe(&inherited->pipe, &pipe_end, &inheritable, 0) &&
          SetHandleInformation(pipe_end, HANDLE_FLAG_INHERIT, 0) &&
-         (inherited->done = CreateEventW(&inheritable, TRUE, FALSE, NULL)) != NULL &&
+         (inherited->answer = CreateEventW(&inheritable, FALSE, FALSE, NULL)) != NULL &&
          DuplicateHandle(self, self, self, &inherited->host, HOST_ACCESS, TRUE, 0) &&
-         DuplicateHandle(self, inherited->done, self, &done, SYNCHRONIZE, FALSE, 0);
+         DuplicateHandle(self, inherited->answer, self, &answer, SYNCHRONIZE, FALSE, 0);
 }
 
-/* The helper gets these three handles and no other that may be inheritable. */
-static gboolean create_process(Inherited *inherited, wchar_t *line) {
+/* The helper gets these four handles and no other that may be inheritable. NULL: it could not be started. */
+static HANDLE create_process(Inherited *inherited, wchar_t *line) {
   STARTUPINFOEXW startup = {.StartupInfo.cb = sizeof startup};
   PROCESS_INFORMATION process;
   SIZE_T size = 0;
@@ -44,24 +45,25 @@ static gboolean create_process(Inherited *inherited, wchar_t *line) {
                CreateProcessW(NULL, line, NULL, NULL, TRUE, EXTENDED_STARTUPINFO_PRESENT, NULL, NULL,
                               &startup.StartupInfo, &process);
   g_free(startup.lpAttributeList);
-  if (!is_started) return FALSE;
+  if (!is_started) return NULL;
   CloseHandle(process.hThread);
-  CloseHandle(process.hProcess);
-  return TRUE;
+  return process.hProcess;
 }
 
-static gboolean start_helper(Inherited *inherited) {
+static HANDLE start_helper(Inherited *inherited) {
   g_autofree wchar_t *program = g_new0(wchar_t, 32768);
   g_autofree char *program_utf8 = NULL, *line = NULL;
   g_autofree wchar_t *wide_line = NULL;
 
-  if (GetModuleFileNameW(NULL, program, 32768) == 0) return FALSE;
+  if (GetModuleFileNameW(NULL, program, 32768) == 0) return NULL;
   program_utf8 = bh_wire_utf8(program);
-  line = g_strdup_printf(
-      "\"%s\" " BH_DUMP_OPTION "%" G_GINTPTR_MODIFIER "x,%" G_GINTPTR_MODIFIER "x,%" G_GINTPTR_MODIFIER "x",
-      program_utf8, (guintptr)inherited->pipe, (guintptr)inherited->done, (guintptr)inherited->host);
+#define HANDLE_FORMAT "%" G_GINTPTR_MODIFIER "x"
+  line =
+      g_strdup_printf("\"%s\" " BH_DUMP_OPTION HANDLE_FORMAT "," HANDLE_FORMAT "," HANDLE_FORMAT "," HANDLE_FORMAT,
+                      program_utf8, (guintptr)inherited->report, (guintptr)inherited->pipe,
+                      (guintptr)inherited->answer, (guintptr)inherited->host);
   wide_line = bh_wire_wide(line);
-  return wide_line != NULL && create_process(inherited, wide_line);
+  return wide_line != NULL ? create_process(inherited, wide_line) : NULL;
 }
 
 static void close_handle(HANDLE *handle) {
@@ -69,22 +71,32 @@ static void close_handle(HANDLE *handle) {
   *handle = NULL;
 }
 
-gboolean bh_dump_start(void) {
-  Inherited inherited = {NULL, NULL, NULL};
-  const gboolean is_started = make_handles(&inherited) && start_helper(&inherited);
+/* Whether the helper has come as far as its pipe. One that does not ends with it. */
+static gboolean is_there(HANDLE helper) {
+  const HANDLE either[] = {answer, helper};
+  return WaitForMultipleObjects(2, either, FALSE, BH_DUMP_TIMEOUT_MS) == WAIT_OBJECT_0;
+}
 
+gboolean bh_dump_start(HANDLE report) {
+  Inherited inherited = {.report = report};
+  HANDLE helper = report != NULL && make_handles(&inherited) ? start_helper(&inherited) : NULL;
+  gboolean has_helper;
+
+  close_handle(&inherited.report);
   close_handle(&inherited.pipe);
-  close_handle(&inherited.done);
+  close_handle(&inherited.answer);
   close_handle(&inherited.host);
-  if (is_started) {
+  has_helper = helper != NULL && is_there(helper);
+  close_handle(&helper);
+  if (has_helper) {
     /* A plugin that closes what it did not open does not get these by accident. */
     SetHandleInformation(pipe_end, HANDLE_FLAG_PROTECT_FROM_CLOSE, HANDLE_FLAG_PROTECT_FROM_CLOSE);
-    SetHandleInformation(done, HANDLE_FLAG_PROTECT_FROM_CLOSE, HANDLE_FLAG_PROTECT_FROM_CLOSE);
+    SetHandleInformation(answer, HANDLE_FLAG_PROTECT_FROM_CLOSE, HANDLE_FLAG_PROTECT_FROM_CLOSE);
   } else {
     close_handle(&pipe_end);
-    close_handle(&done);
+    close_handle(&answer);
   }
-  return is_started;
+  return has_helper;
 }
 
 /* --- A fault -------------------------------------------------------------------------------------------- */
@@ -104,7 +116,7 @@ void bh_dump_ask(EXCEPTION_POINTERS *pointers) {
     request.parameters[i] = record->ExceptionInformation[i];
   request.thread = GetCurrentThreadId();
   request.code = record->ExceptionCode;
-  /* An empty pipe has room for it: this does not wait for the helper, which may still be starting. */
+  /* An empty pipe has room for it: this does not wait for the helper. */
   if (WriteFile(pipe_end, &request, sizeof request, &written, NULL) && written == sizeof request)
-    WaitForSingleObject(done, BH_DUMP_TIMEOUT_MS);
+    WaitForSingleObject(answer, BH_DUMP_TIMEOUT_MS);
 }

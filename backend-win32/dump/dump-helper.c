@@ -17,23 +17,27 @@ typedef BOOL(WINAPI *WriteDump)(HANDLE, DWORD, HANDLE, MINIDUMP_TYPE, PMINIDUMP_
                                 PMINIDUMP_USER_STREAM_INFORMATION, PMINIDUMP_CALLBACK_INFORMATION);
 
 typedef struct {
-  HANDLE pipe, done, host;
-  WriteDump write; /* NULL: this Windows has no dbghelp.dll */
+  HANDLE pipe, answer, host;
+  BhDumpReport *report;
+  char folder[sizeof((BhDumpReport *)NULL)->folder]; /* where dumps go; "": nowhere */
+  WriteDump write;                                   /* NULL: this Windows has no dbghelp.dll, or none is wanted */
 } Helper;
 
 /* --- Where it was --------------------------------------------------------------------------------------- */
 
-/* "faults.dll+0x1234", or "0x10" outside of all modules. */
+/* "faults.dll+0x1234", or "0x10" outside of all modules. Asks the kernel what is mapped there: the loader's own lists
+ * are in the host's heap, and may be as corrupt as that. */
 static void append_place(GString *text, HANDLE host, guint64 address) {
   MEMORY_BASIC_INFORMATION memory;
-  wchar_t name[MAX_PATH];
-  g_autofree char *utf8 = NULL;
+  wchar_t path[1024];
+  g_autofree char *utf8 = NULL, *name = NULL;
 
   if (VirtualQueryEx(host, (gpointer)(gintptr)address, &memory, sizeof memory) == sizeof memory &&
-      memory.Type == MEM_IMAGE && GetModuleBaseNameW(host, memory.AllocationBase, name, MAX_PATH) > 0)
-    utf8 = bh_wire_utf8(name);
-  if (utf8 != NULL)
-    g_string_append_printf(text, "%s+0x%" G_GINT64_MODIFIER "x", utf8,
+      memory.Type == MEM_IMAGE && GetMappedFileNameW(host, memory.AllocationBase, path, G_N_ELEMENTS(path)) > 0)
+    utf8 = bh_wire_utf8(path);
+  if (utf8 != NULL) name = g_path_get_basename(utf8);
+  if (name != NULL)
+    g_string_append_printf(text, "%s+0x%" G_GINT64_MODIFIER "x", name,
                            address - (guint64)(gintptr)memory.AllocationBase);
   else
     g_string_append_printf(text, "0x%" G_GINT64_MODIFIER "x", address);
@@ -106,16 +110,16 @@ static BOOL write_dump(const Helper *self, const BhDumpRequest *request, HANDLE 
 }
 
 /* The path of what was written, or why nothing was. The caller's. */
-static char *dump(const Helper *self, const BhDumpRequest *request, const char *folder) {
+static char *dump(const Helper *self, const BhDumpRequest *request) {
   g_autofree char *path = NULL;
   g_autofree char *words = NULL;
   gboolean is_small = FALSE, is_written;
   HANDLE file;
   DWORD error;
 
-  if (*folder == '\0') return g_strdup("none was asked for");
+  if (*self->folder == '\0') return g_strdup("none was asked for");
   if (self->write == NULL) return g_strdup("none, dbghelp.dll cannot be used");
-  file = bh_dump_folder_create(folder, GetProcessId(self->host), &path);
+  file = bh_dump_folder_create(self->folder, GetProcessId(self->host), &path);
   is_written = file != INVALID_HANDLE_VALUE && write_dump(self, request, file);
   error = GetLastError();
   if (file != INVALID_HANDLE_VALUE) {
@@ -133,19 +137,14 @@ static char *dump(const Helper *self, const BhDumpRequest *request, const char *
 
 /* The code last of all that is about the place, and the place before the dump, which may take too long. */
 static void serve(const Helper *self, const BhDumpRequest *request) {
-  BhDumpReport *report = bh_dump_report_open(GetProcessId(self->host));
-  char folder[sizeof report->folder];
+  BhDumpReport *report = self->report;
   g_autofree char *result = NULL;
 
-  if (report == NULL) return; /* there is nobody who wants to know */
-  memcpy(folder, report->folder, sizeof folder);
-  folder[sizeof folder - 1] = '\0';
   describe(request, self->host, report->where, sizeof report->where);
   MemoryBarrier();
   report->code = request->code;
-  result = dump(self, request, folder);
+  result = dump(self, request);
   g_strlcpy(report->dump, result, sizeof report->dump);
-  UnmapViewOfFile(report);
 }
 
 /* dbghelp.dll is Windows' own, and nobody's but the helper's: it is looked for there, and only here. */
@@ -154,23 +153,35 @@ static WriteDump find_write_dump(void) {
   return library != NULL ? (WriteDump)(void (*)(void))GetProcAddress(library, "MiniDumpWriteDump") : NULL;
 }
 
+/* What it was given, and what the report says before there is one. */
+static gboolean begin(Helper *self, const char *handles) {
+  guint64 values[4];
+
+  if (sscanf(handles,
+             "%" G_GINT64_MODIFIER "x,%" G_GINT64_MODIFIER "x,%" G_GINT64_MODIFIER "x,%" G_GINT64_MODIFIER "x",
+             &values[0], &values[1], &values[2], &values[3]) != 4)
+    return FALSE;
+  self->report = bh_dump_report_map((HANDLE)(gintptr)values[0]);
+  self->pipe = (HANDLE)(gintptr)values[1];
+  self->answer = (HANDLE)(gintptr)values[2];
+  self->host = (HANDLE)(gintptr)values[3];
+  if (self->report == NULL) return FALSE;
+  g_strlcpy(self->folder, self->report->folder, sizeof self->folder);
+  if (*self->folder != '\0') self->write = find_write_dump();
+  return TRUE;
+}
+
 int bh_dump_help(const char *handles) {
   Helper self = {NULL};
   BhDumpRequest request;
-  guint64 values[3];
   DWORD size = 0;
 
-  if (sscanf(handles, "%" G_GINT64_MODIFIER "x,%" G_GINT64_MODIFIER "x,%" G_GINT64_MODIFIER "x", &values[0],
-             &values[1], &values[2]) != 3)
-    return 2;
-  self.pipe = (HANDLE)(gintptr)values[0];
-  self.done = (HANDLE)(gintptr)values[1];
-  self.host = (HANDLE)(gintptr)values[2];
-  self.write = find_write_dump();
+  if (!begin(&self, handles)) return 2;
+  SetEvent(self.answer);
   /* Fails when the host has ended: it has the only other end. */
   if (ReadFile(self.pipe, &request, sizeof request, &size, NULL) && size == sizeof request) {
     serve(&self, &request);
-    SetEvent(self.done);
+    SetEvent(self.answer);
   }
   return 0;
 }

@@ -1,15 +1,8 @@
 #include "backend-win32/dump/dump.h"
 
 #include <string.h>
-#include <wchar.h>
 
-/* In the session's own namespace: the service and what COM starts for it share that. Who can write into it
- * runs as the service's user, or may anyway do to it as he likes. */
-static void section_name(DWORD pid, wchar_t name[64]) {
-  swprintf(name, 64, L"Local\\bulkhead-host-%lu", pid);
-}
-
-static BhDumpReport *map(HANDLE section) {
+BhDumpReport *bh_dump_report_map(HANDLE section) {
   return section != NULL ? MapViewOfFile(section, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, sizeof(BhDumpReport))
                          : NULL;
 }
@@ -23,35 +16,17 @@ static void write_folder(char *folder, gsize size) {
   if (g_path_is_absolute(path) && strlen(path) < size) g_strlcpy(folder, path, size);
 }
 
-HANDLE bh_dump_report_new(DWORD pid) {
-  wchar_t name[64];
-  HANDLE section;
-  BhDumpReport *report;
+HANDLE bh_dump_report_new(void) {
+  HANDLE section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, sizeof(BhDumpReport), NULL);
+  BhDumpReport *report = bh_dump_report_map(section);
 
-  section_name(pid, name);
-  section = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, sizeof(BhDumpReport), name);
-  if (section == NULL) return NULL;
-  /* Somebody else's, who knew the number in advance. */
-  report = GetLastError() != ERROR_ALREADY_EXISTS ? map(section) : NULL;
   if (report == NULL) {
-    CloseHandle(section);
+    if (section != NULL) CloseHandle(section);
     return NULL;
   }
   write_folder(report->folder, sizeof report->folder);
   UnmapViewOfFile(report);
   return section;
-}
-
-BhDumpReport *bh_dump_report_open(DWORD pid) {
-  BhDumpReport *report;
-  wchar_t name[64];
-  HANDLE section;
-
-  section_name(pid, name);
-  section = OpenFileMappingW(FILE_MAP_READ | FILE_MAP_WRITE, FALSE, name);
-  report = map(section);
-  if (section != NULL) CloseHandle(section);
-  return report;
 }
 
 /* One line of text, whatever bytes there are. prefix is left out with it. The caller's. */
@@ -65,7 +40,7 @@ static char *as_line(const char *prefix, const char *bytes, gsize size) {
 }
 
 void bh_dump_report_take(HANDLE section, guint32 exit_code, char **where, char **dump) {
-  BhDumpReport *shared = map(section);
+  BhDumpReport *shared = bh_dump_report_map(section);
   BhDumpReport report = {.code = 0};
 
   if (shared != NULL) {

@@ -5,21 +5,22 @@
  *
  *   service                      host                               wslpluginhost.exe /dump=…, the helper
  *   ───────                      ────                               ─────────────────────────────────────
- *   Hello: bh_dump_report_new
- *                                Attach: bh_dump_start ───────────▶ starts, while the host goes on
- *                                Load: plugin code from here on     waits at its end of a pipe
+ *   Hello: bh_dump_report_new ── its handle ─▶
+ *                                Attach: bh_dump_start ─ handed on ▶ starts
+ *                                   ◀───────────────────── answer ─┘ is there, waits at its end of a pipe
+ *                                Load: plugin code from here on
  *                                a fault: bh_dump_ask ── request ─▶ details ──▶ report
  *                                   │  5 s at most                  minidump ─▶ folder; its path ─▶ report
- *                                   ◀──────────────────────── done ─┘
+ *                                   ◀───────────────────── answer ─┘
  *                                TerminateProcess                   the pipe is broken: ends
  *   died: bh_dump_report_take
  *
  * - The faulting thread needs nothing but a few hundred bytes of stack, two handles that nobody else uses and
  *   that CloseHandle does not close, and two calls of Windows'. It takes no lock and allocates nothing.
  * - The helper is in the host's job. A host that ends without asking ends it, as its pipe breaks.
- * - The report is a section of the service's, known by the host's process id: it has room for one report, costs
- *   nothing until then, and is gone when the service closes it. It tells the helper where dumps go, which the
- *   host's command line cannot, for that is COM's.
+ * - The report is a section without a name: nobody can take it in advance, or find it. The service has it, and the helper,
+ *   who gets it from the service by way of the host; the host has closed it before the plugin comes. It tells the helper
+ *   where dumps go, which the host's command line cannot, for that is COM's.
  * - What the report says is the host's word. The service takes it only for the exit code it is about, bounded
  *   and as one line of text, and opens nothing by it.
  *
@@ -39,8 +40,8 @@ G_BEGIN_DECLS
 #define BH_DUMPS_MAX       8
 #define BH_DUMP_TIMEOUT_MS 5000
 
-/* The option that makes wslpluginhost.exe the helper. After it, three handles that it inherits, in
- * hexadecimal: of the pipe to read, of the event `done`, of the host. */
+/* The option that makes wslpluginhost.exe the helper. After it, four handles that it inherits, in hexadecimal: of the
+ * report's section, of the pipe to read, of the event `answer`, of the host. */
 #define BH_DUMP_OPTION "/dump="
 
 /* What the faulting thread asks. Both are the same program: any bytes that come are a request, or too few. */
@@ -63,7 +64,10 @@ typedef struct {
 
 /* The section for a host. NULL: it cannot be had, and its end will be told without details. Close it when the
  * host has ended. */
-HANDLE bh_dump_report_new(DWORD pid);
+HANDLE bh_dump_report_new(void);
+
+/* What is in it; UnmapViewOfFile. NULL: it is no such section. Also the helper's. */
+BhDumpReport *bh_dump_report_map(HANDLE section);
 
 /* " reading 0x0 at plugin.dll+0x1234" and "; dump: C:\…" of a host that has ended with this code. Each is the
  * caller's, never NULL, and "" where nothing is known. */
@@ -71,8 +75,9 @@ void bh_dump_report_take(HANDLE section, guint32 exit_code, char **where, char *
 
 /* --- The host's side: dump-client.c ----------------------------------------------------------------------- */
 
-/* Starts the helper. Once, before plugin code runs. FALSE: there is none, and faults go without a dump. */
-gboolean bh_dump_start(void);
+/* Starts the helper, and returns when it is there. Once, before plugin code runs. report is the section's handle in this
+ * process, and taken. FALSE: there is none, and faults go without a report. */
+gboolean bh_dump_start(HANDLE report);
 
 /* Has the helper report, and waits until it has, or for BH_DUMP_TIMEOUT_MS. By the thread that faulted, on
  * whatever is left of its stack; it then ends the process. Of several threads one is served, and the others
@@ -85,14 +90,12 @@ void bh_dump_ask(EXCEPTION_POINTERS *pointers);
 int bh_dump_help(const char *handles);
 
 /* Opens a new dump's file in the folder, which is made if it is not there, under a name that no reader takes
- * for a dump. *path is the caller's: what it will be called. INVALID_HANDLE_VALUE: GetLastError says why. */
+ * for a dump. Until bh_dump_folder_close it goes with its handle, so that a helper that is ended leaves nothing. *path
+ * is the caller's: what it will be called. INVALID_HANDLE_VALUE: GetLastError says why. */
 HANDLE bh_dump_folder_create(const char *folder, DWORD pid, char **path);
 
 /* Closes the file. keep: it gets its name, and the oldest dumps beyond BH_DUMPS_MAX are deleted; else it is
  * deleted itself. FALSE: it has not got its name. */
 gboolean bh_dump_folder_close(HANDLE file, const char *path, gboolean keep);
-
-/* The section of a host, in the helper. NULL: there is none. */
-BhDumpReport *bh_dump_report_open(DWORD pid);
 
 G_END_DECLS

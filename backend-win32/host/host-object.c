@@ -2,6 +2,7 @@
 
 #include "backend-win32/dump/dump.h"
 #include "backend-win32/host/service-proxy.h"
+#include "backend-win32/host/threads.h"
 
 static BhHostObject *from_host(IWslPluginHost *host) {
   return CONTAINING_RECORD(host, BhHostObject, host);
@@ -43,13 +44,16 @@ static ULONG STDMETHODCALLTYPE host_release(IWslPluginHost *host) {
 
 static HRESULT STDMETHODCALLTYPE host_attach(IWslPluginHost *host, IWslPluginHostCallback *callback) {
   BhHostObject *self = from_host(host);
+  HANDLE report, ring, filled;
   HRESULT status;
 
   if (callback == NULL) return E_POINTER;
   if (!step(self, BH_HOST_MADE, BH_HOST_ATTACHING)) return E_UNEXPECTED;
-  status = bh_service_attach(callback);
+  status = bh_service_attach(callback, &report);
   if (FAILED(status)) return status;
-  bh_dump_start(); /* only now, so that it is in the job too; a host without is better than none */
+  if (bh_service_threads(&ring, &filled))
+    bh_threads_open(ring, filled); /* a host without is watched less closely */
+  bh_dump_start(report);           /* only now, so that it is in the job too; a host without is better than none */
   step(self, BH_HOST_ATTACHING, BH_HOST_ATTACHED);
   return S_OK;
 }

@@ -17,6 +17,7 @@
 #include "backend-win32/host/harden.h"
 #include "backend-win32/host/host-object.h"
 #include "backend-win32/host/service-proxy.h"
+#include "backend-win32/security.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,19 +30,17 @@
 #define STARTUP_TIMEOUT_OPTION "/startup-timeout="
 
 static BhHostObject host;
+static DWORD registration; /* of its class */
 
 /* From now on COM can find us. */
 static HRESULT serve(void) {
   IGlobalOptions *options = NULL;
-  DWORD registration;
   HRESULT status = CoInitializeEx(NULL, COINIT_MULTITHREADED | COINIT_DISABLE_OLE1DDE);
 
   if (FAILED(status)) return status;
-  /* The first NULL: COM itself checks no access list; that comes with the installer. Until then what keeps others
-   * out is that an object serves one activation, one Attach and one Load. What is called learns who we are, but
-   * may not act as us. */
-  status = CoInitializeSecurity(NULL, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
-                                NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
+  /* Hosts run as the service's user, so nobody else has business here. Of that user's processes it is who comes first: an
+   * object serves one activation, one Attach and one Load. */
+  status = bh_security_set_up();
   if (FAILED(status)) return status;
   /* The guard does not need it; it is for faults between COM and the guard. Wine takes it and ignores it. */
   status =
@@ -90,7 +89,10 @@ int main(int argc, char **argv) {
 
   events[0] = host.over;
   events[1] = host.asked;
-  if (WaitForMultipleObjects(2, events, FALSE, timeout) == WAIT_TIMEOUT) ExitProcess(BH_EXIT_NEVER_ASKED);
+  if (WaitForMultipleObjects(2, events, FALSE, timeout) == WAIT_TIMEOUT) {
+    CoRevokeClassObject(registration); /* nobody is to be given a host that ends */
+    ExitProcess(BH_EXIT_NEVER_ASKED);
+  }
   WaitForSingleObject(host.over, INFINITE);
 
   /* The plugin's threads may still run, and its DLL stays: this process's end is theirs. */

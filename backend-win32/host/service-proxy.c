@@ -10,15 +10,28 @@ static IWslPluginHostCallback *service;
 static CO_MTA_USAGE_COOKIE apartment;
 static gint closed; /* atomic */
 
-HRESULT bh_service_attach(IWslPluginHostCallback *callback) {
+HRESULT bh_service_attach(IWslPluginHostCallback *callback, HANDLE *report) {
   HRESULT status;
+  UINT64 value = 0;
 
+  *report = NULL;
   if (service != NULL) return E_UNEXPECTED;
   status = bh_apartment_keep(&apartment);
   if (FAILED(status)) return status;
   service = callback;
   IWslPluginHostCallback_AddRef(service);
-  return IWslPluginHostCallback_Hello(service);
+  status = IWslPluginHostCallback_Hello(service, &value);
+  if (SUCCEEDED(status)) *report = (HANDLE)(gintptr)value;
+  return status;
+}
+
+gboolean bh_service_threads(HANDLE *ring, HANDLE *filled) {
+  UINT64 values[2] = {0, 0};
+
+  if (FAILED(IWslPluginHostCallback_Threads(service, &values[0], &values[1]))) return FALSE;
+  *ring = (HANDLE)(gintptr)values[0];
+  *filled = (HANDLE)(gintptr)values[1];
+  return TRUE;
 }
 
 static void close_socket(gintptr value) {

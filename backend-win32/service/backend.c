@@ -2,7 +2,8 @@
 
 #include "backend-win32/service/callback.h"
 #include "backend-win32/service/link.h"
-#include "backend-win32/service/security.h"
+#include "backend-win32/service/process-facts.h"
+#include "backend-win32/security.h"
 
 /* --- Starting a host ------------------------------------------------------------------------------------ */
 
@@ -22,20 +23,22 @@ static gboolean start_failed(Start *start, HRESULT status, const char *step) {
   return TRUE;
 }
 
-/* Where several activations are under way at once, or one after another, Wine 8 now and then takes one of them to a host
- * that another has just been given, and finds no interface there, or to one that has just ended, and says that the call
- * did not execute; the next try gets a host of its own. Windows does not say the first of a host that is registered; and
- * what did not execute may be tried again anywhere. */
-#define ACTIVATION_TRIES 3
+/* Wine 8 keeps what a host has registered until somebody is given it, even when the host was killed meanwhile: who is
+ * given that finds no server, or hears that the call did not execute. And of several activations at once it gives each the
+ * first host that comes: one whose own host was given to another, and has ended by then, finds no interface. Each try
+ * uses up one such host. Windows does not say the last of a host that is registered; and what did not execute may be
+ * tried again anywhere. */
+#define ACTIVATION_TRIES 16
 
 static gboolean may_try_again(HRESULT status) {
-  return status == E_NOINTERFACE || status == (HRESULT)BH_RPC_S_CALL_FAILED_DNE;
+  return status == E_NOINTERFACE || status == (HRESULT)BH_RPC_S_SERVER_UNAVAILABLE ||
+         status == (HRESULT)BH_RPC_S_CALL_FAILED_DNE;
 }
 
 static HRESULT create_host(IWslPluginHost **host) {
   HRESULT status = E_NOINTERFACE;
 
-  /* EOAC_DISABLE_AAA (see secure) forbids activation as the activator, which is what a class without RunAs is; this one
+  /* EOAC_DISABLE_AAA (security.c) forbids activation as the activator, which is what a class without RunAs is; this one
    * is meant. */
   for (guint tries = 0; may_try_again(status) && tries < ACTIVATION_TRIES; tries++)
     status = CoCreateInstance(&CLSID_WslPluginHost, NULL, CLSCTX_LOCAL_SERVER | CLSCTX_ENABLE_AAA,
@@ -88,37 +91,23 @@ const BhBackendClass bh_backend_win32_class = {
     .kill = bh_win32_link_kill,
     .release = bh_win32_link_release,
     .pid = bh_win32_link_pid,
+    .watch = bh_win32_link_watch_activity,
+    .subsystem = bh_win32_subsystem,
 };
 
 /* --- The backend ---------------------------------------------------------------------------------------- */
 
-/* This process's access list: hosts run as our user, so nobody else has business here. For the process's life, as
- * nothing says whether COM copies it. */
-static gpointer make_access(G_GNUC_UNUSED gpointer data) {
-  g_autoptr(GBytes) descriptor = bh_security_descriptor(BH_SECURITY_OWN_USER, BH_COM_ACCESS);
-  return descriptor != NULL ? bh_security_absolute(descriptor) : NULL;
-}
-
 /* Which of our user's processes may call us back the callback object decides, by the caller's process id; Wine 8 takes
- * the list and looks at nothing, so there that is all. Whom we call learns who we are, and may not act as us. */
+ * the access list and looks at nothing, so there that is all. */
 static HRESULT secure(void) {
-  static GOnce once = G_ONCE_INIT;
-  PSECURITY_DESCRIPTOR access = g_once(&once, make_access, NULL);
-  HRESULT status;
-
-  if (access == NULL) return E_ACCESSDENIED; /* no list would be everybody */
-  status = CoInitializeSecurity(access, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
-                                NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
+  HRESULT status = bh_security_set_up();
   return status == RPC_E_TOO_LATE ? S_OK : status; /* the embedder has chosen its own */
 }
 
+/* By the build, which defines it to 1. */
 #ifndef BH_SIGNING_REQUIRED
 #define BH_SIGNING_REQUIRED 0
 #endif
-
-static gboolean is_signing_required(BhWin32Signing signing) {
-  return signing == BH_WIN32_SIGNING_AS_BUILT ? BH_SIGNING_REQUIRED : signing == BH_WIN32_SIGNING_REQUIRED;
-}
 
 BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause) {
   BhWin32Backend *self = g_new0(BhWin32Backend, 1);
@@ -128,7 +117,7 @@ BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause) {
 
   self->base.class = &bh_backend_win32_class;
   self->host_path = bh_wire_full_path(settings->host_path);
-  self->signed_only = is_signing_required(settings->signing);
+  self->signed_only = BH_SIGNING_REQUIRED || settings->signing == BH_WIN32_SIGNING_REQUIRED;
   status = bh_apartment_keep(&self->apartment);
   if (SUCCEEDED(status)) status = secure();
   if (SUCCEEDED(status)) {
@@ -138,7 +127,10 @@ BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause) {
   if (SUCCEEDED(status)) {
     step = "the hosts' job could not be made";
     self->job = bh_host_process_job();
-    if (self->job != NULL) return &self->base;
+    if (self->job != NULL) {
+      self->activity = bh_activity_port_new();
+      return &self->base;
+    }
     status = bh_wire_error(GetLastError());
     WSACleanup();
   }
@@ -155,6 +147,7 @@ BhBackend *bh_backend_win32_new(const BhWin32Settings *settings, char **cause) {
 void bh_backend_win32_free(BhBackend *backend) {
   BhWin32Backend *self = (BhWin32Backend *)backend;
 
+  bh_activity_port_free(self->activity);
   CloseHandle(self->job);
   WSACleanup();
   bh_apartment_let_go(self->apartment);

@@ -126,7 +126,7 @@ static gboolean awaits_hello(const BhWin32Link *link) {
   return link->process.pid == 0 && link->state == BH_LINK_RUNNING;
 }
 
-static HRESULT hello(BhWin32Link *link) {
+static HRESULT hello(BhWin32Link *link, UINT64 *report) {
   BhHostProcess process = {0};
   gboolean is_awaited, is_own;
   HRESULT status;
@@ -154,19 +154,24 @@ static HRESULT hello(BhWin32Link *link) {
   is_own = link->process.pid == process.pid; /* said twice at once */
   if (is_awaited) link->process = process;
   bh_mutex_unlock(&link->lock);
-  if (is_awaited) return S_OK;
+  if (is_awaited) {
+    bh_activity_set_host(link->activity, process.pid);
+    *report = bh_handover_report(&process);
+    return S_OK;
+  }
   if (!is_own) bh_host_process_end(&process, BH_EXIT_KILLED); /* a host in our job that nobody would ever end */
   bh_host_process_clear(&process);
   return E_ACCESSDENIED;
 }
 
-static HRESULT STDMETHODCALLTYPE callback_hello(IWslPluginHostCallback *com) {
+static HRESULT STDMETHODCALLTYPE callback_hello(IWslPluginHostCallback *com, UINT64 *report) {
   BhCallback *self = from_interface(com);
   BhWin32Link *link = enter(self);
   HRESULT status;
 
+  *report = 0;
   if (link == NULL) return E_UNEXPECTED;
-  status = hello(link);
+  status = hello(link, report);
   leave(self);
   return status;
 }
@@ -225,8 +230,22 @@ static HRESULT STDMETHODCALLTYPE callback_goodbye(IWslPluginHostCallback *com) {
   return status;
 }
 
+static HRESULT STDMETHODCALLTYPE callback_threads(IWslPluginHostCallback *com, UINT64 *ring, UINT64 *filled) {
+  BhCallback *self = from_interface(com);
+  BhWin32Link *link = enter(self);
+  HRESULT status;
+
+  *ring = *filled = 0;
+  if (link == NULL) return E_UNEXPECTED;
+  status = is_host(link) ? S_OK : E_ACCESSDENIED;
+  if (SUCCEEDED(status)) status = bh_activity_share_ring(link->activity, link->process.handle, ring, filled);
+  leave(self);
+  return status;
+}
+
 static IWslPluginHostCallbackVtbl callback_vtbl = {
-    callback_query, callback_add_ref, callback_release, callback_hello, callback_call, callback_goodbye,
+    callback_query, callback_add_ref, callback_release, callback_hello,
+    callback_call,  callback_goodbye, callback_threads,
 };
 
 /* --- Its life ------------------------------------------------------------------------------------------- */

@@ -3,62 +3,46 @@
 #include "backend-win32/wire.h"
 
 #include "backend-win32/backend-win32.h"
+#include "backend-win32/service/plugin-value.h"
 
 #define PLUGINS_KEY L"SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Lxss\\Plugins"
 
-/* Limits of Windows': a value's name, and a path with its NUL. */
-#define NAME_MAX_CHARS 16383
-#define PATH_MAX_CHARS 32767
-
 typedef struct {
-  wchar_t name[NAME_MAX_CHARS + 1];
-  wchar_t data[PATH_MAX_CHARS + 1]; /* one more than is read, for a NUL that may be missing */
-  DWORD data_bytes, type;
+  wchar_t name[BH_PLUGIN_NAME_MAX + 1];
+  BYTE data[BH_PLUGIN_PATH_MAX * sizeof(wchar_t)];
+  DWORD name_chars, size, type;
 } Value;
 
 /* The value's name, type and size. Anything but ERROR_SUCCESS and ERROR_MORE_DATA: there is none, or the key
  * cannot be read, and a higher index would fare no better. */
 static LSTATUS find_value(HKEY key, DWORD index, Value *value) {
-  DWORD chars = G_N_ELEMENTS(value->name);
-
-  value->name[0] = L'\0';
-  value->data_bytes = 0;
-  return RegEnumValueW(key, index, value->name, &chars, NULL, &value->type, NULL, &value->data_bytes);
-}
-
-/* The data of the value that was found, when it is small enough to be a path's. */
-static LSTATUS read_value(HKEY key, Value *value) {
   LSTATUS error;
 
-  if (value->data_bytes > PATH_MAX_CHARS * sizeof(wchar_t)) return ERROR_MORE_DATA;
-  value->data_bytes = PATH_MAX_CHARS * sizeof(wchar_t);
-  error = RegQueryValueExW(key, value->name, NULL, &value->type, (BYTE *)value->data, &value->data_bytes);
-  if (error == ERROR_SUCCESS) value->data[value->data_bytes / sizeof(wchar_t)] = L'\0';
+  value->name_chars = G_N_ELEMENTS(value->name);
+  value->size = 0;
+  error = RegEnumValueW(key, index, value->name, &value->name_chars, NULL, &value->type, NULL, &value->size);
+  if (error != ERROR_SUCCESS) value->name_chars = 0; /* it may say how many there would have been */
   return error;
 }
 
-/* Why a value cannot be a plugin's; NULL: it can. */
-static const char *refuse(const Value *value, LSTATUS error) {
-  gsize chars = value->data_bytes / sizeof(wchar_t);
-  gsize length;
-
-  if (error == ERROR_MORE_DATA) return "its data is too long to be a path";
-  if (error != ERROR_SUCCESS) return "it cannot be read";
-  if (value->type != REG_SZ) return "it is not a string (REG_SZ)";
-  if (value->data_bytes % sizeof(wchar_t) != 0) return "its data ends inside a character";
-  if (value->name[0] == L'\0') return "it has no name";
-  length = wcsnlen(value->data, chars);
-  if (length == 0) return "its data is empty";
-  if (length + 1 < chars) return "its data has a NUL inside";
-  return NULL;
+/* The data of the value that was found, when it is small enough to be a path's. A name with a NUL inside would ask for
+ * another value's: it is refused as it is. */
+static LSTATUS read_value(HKEY key, Value *value) {
+  if (value->size > sizeof value->data || wcslen(value->name) < value->name_chars) return ERROR_SUCCESS;
+  value->size = sizeof value->data;
+  return RegQueryValueExW(key, value->name, NULL, &value->type, value->data, &value->size);
 }
 
-static void report(const BhWin32Discovery *discovery, gpointer data, const Value *value, const char *refusal) {
-  g_autofree char *name = bh_wire_utf8(value->name);
-  g_autofree char *path = refusal == NULL ? bh_wire_utf8(value->data) : NULL;
-  g_autofree char *warning = NULL;
+static void report(const BhWin32Discovery *discovery, gpointer data, const Value *value, LSTATUS error) {
+  const BhPluginValue bytes = {.name = (const gunichar2 *)value->name,
+                               .name_chars = value->name_chars,
+                               .type = value->type,
+                               .data = value->data,
+                               .size = value->size};
+  g_autofree char *name = NULL, *path = NULL, *warning = NULL;
+  const char *refusal = bh_plugin_value_parse(&bytes, &name, &path);
 
-  if (refusal == NULL && (name == NULL || path == NULL)) refusal = "it is not UTF-16";
+  if (error != ERROR_SUCCESS) refusal = "it cannot be read";
   if (refusal == NULL) {
     discovery->found(data, name, path);
     return;
@@ -81,7 +65,7 @@ void bh_win32_discover(const BhWin32Discovery *discovery, gpointer data) {
     error = find_value(key, i, value);
     if (error != ERROR_SUCCESS && error != ERROR_MORE_DATA) break;
     if (error == ERROR_SUCCESS) error = read_value(key, value);
-    report(discovery, data, value, refuse(value, error));
+    report(discovery, data, value, error);
   }
   if (error != ERROR_NO_MORE_ITEMS && error != ERROR_KEY_DELETED)
     discovery->warning(data, "the registered plugins cannot be read to their end");

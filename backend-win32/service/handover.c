@@ -25,6 +25,14 @@ void bh_handover_end_token(const BhHostProcess *process, guint64 remote) {
     CloseHandle(copy);
 }
 
+guint64 bh_handover_report(const BhHostProcess *process) {
+  guint64 remote = 0;
+
+  if (process->report != NULL)
+    duplicate(process, (gintptr)process->report, FILE_MAP_READ | FILE_MAP_WRITE, &remote);
+  return remote;
+}
+
 BhResult bh_handover_resource(const BhHostProcess *process, BhWireResource kind, BhCallReply *reply) {
   WSAPROTOCOL_INFOW info = {0}; /* it travels whole */
   guint64 remote;

@@ -1,5 +1,5 @@
 /* handover.h: what goes into a host's process: tokens with a notification, sockets and events with a call's
- * reply.
+ * reply, and at the beginning the section for the report of its fault.
  *
  * Into a host goes a handle of its own with the least rights that serve. What is there afterwards is the
  * host's: when it dies, Windows closes it. The service's own side stays the service's, and is closed by who
@@ -17,6 +17,9 @@ HRESULT bh_handover_token(const BhHostProcess *process, guint64 token, guint64 *
  * them is to, and a handle that is closed twice may be somebody else's by then. Also of 0, and for a dead
  * host. */
 void bh_handover_end_token(const BhHostProcess *process, guint64 remote);
+
+/* The section for the report of a fault (dump.h), for the host to hand on to its helper. 0: there is none. */
+guint64 bh_handover_report(const BhHostProcess *process);
 
 /* Makes reply's blob of its resource, which stays where it is. */
 BhResult bh_handover_resource(const BhHostProcess *process, BhWireResource kind, BhCallReply *reply);

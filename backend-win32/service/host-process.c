@@ -65,7 +65,7 @@ HRESULT bh_host_process_contain(BhHostProcess *process, DWORD pid, const char *h
   process->pid = pid;
   status = contain(process->handle, host_path, job);
   if (SUCCEEDED(status))
-    process->report = bh_dump_report_new(pid);
+    process->report = bh_dump_report_new();
   else
     bh_host_process_clear(process);
   return status;

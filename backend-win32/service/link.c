@@ -34,11 +34,16 @@ BhWin32Link *bh_win32_link_new(BhWin32Backend *backend, const BhPluginSpec *spec
   bh_mutex_init(&self->lock, &link_class);
   self->job = bh_host_process_job(); /* none: no host is let in (Hello) */
   self->callback = bh_callback_new(self);
+  self->activity = bh_activity_new(backend->activity, self->job, events, data);
   return self;
 }
 
 guint32 bh_win32_link_pid(BhLink *link) {
   return from_base(link)->process.pid;
+}
+
+BhResult bh_win32_link_watch_activity(BhLink *link, BhWatch what) {
+  return bh_activity_watch(from_base(link)->activity, what);
 }
 
 /* --- Death ---------------------------------------------------------------------------------------------- */
@@ -224,9 +229,11 @@ void bh_win32_link_release(BhLink *link) {
   if (self->death_wait != NULL) UnregisterWaitEx(self->death_wait, INVALID_HANDLE_VALUE);
   bh_callback_drain(self->callback);
   end_host(self);
+  if (self->job != NULL) bh_job_end(self->job, BH_EXIT_KILLED); /* what the plugin has left running */
+  bh_activity_free(self->activity);
   bh_callback_close(self->callback);
   bh_callback_unref(self->callback);
-  if (self->job != NULL) CloseHandle(self->job); /* ends what the plugin has left running */
+  if (self->job != NULL) CloseHandle(self->job);
   bh_host_process_clear(&self->process);
   bh_mutex_clear(&self->lock);
   g_free(self->kill_reason);

@@ -12,6 +12,7 @@
 
 #include "backend-win32/apartment.h"
 #include "backend-win32/backend-win32.h"
+#include "backend-win32/service/activity.h"
 #include "backend-win32/service/host-process.h"
 #include "core/sync.h"
 
@@ -23,6 +24,7 @@ typedef struct {
   HANDLE job; /* ends its processes when it is closed, that is, with us */
   gboolean signed_only;
   CO_MTA_USAGE_COOKIE apartment;
+  BhActivityPort *activity;
 } BhWin32Backend;
 
 typedef enum { BH_LINK_RUNNING, BH_LINK_DEAD, BH_LINK_RELEASED } BhLinkState;
@@ -39,6 +41,7 @@ typedef struct {
   HANDLE job;           /* inside the backend's: this plugin's processes. NULL: it could not be made */
   IWslPluginHost *host; /* the MTA's: used inside bh_apartment_run only */
   HANDLE death_wait;    /* of the thread pool, on the process */
+  BhActivityLink *activity;
 
   BhMutex lock;          /* guards what follows; a leaf, held across nothing */
   BhHostProcess process; /* set by Hello, once; constant then until the link is freed */
@@ -55,6 +58,7 @@ BhResult bh_win32_link_notify(BhLink *link, const BhNotification *notification, 
 void bh_win32_link_kill(BhLink *link, const char *reason);
 void bh_win32_link_release(BhLink *link);
 guint32 bh_win32_link_pid(BhLink *link);
+BhResult bh_win32_link_watch_activity(BhLink *link, BhWatch what);
 
 BhWin32Link *bh_win32_link_new(BhWin32Backend *backend, const BhPluginSpec *spec, const BhLinkEvents *events,
                                gpointer data);

@@ -3,7 +3,7 @@
 #include "backend-win32/wire.h"
 
 #include "backend-win32/backend-win32.h"
-#include "backend-win32/service/security.h"
+#include "backend-win32/security.h"
 
 /* Values below AppID, CLSID and Interface in Software\Classes. */
 typedef struct {

@@ -28,20 +28,14 @@
 
 G_BEGIN_DECLS
 
-/* Codes by which WinVerifyTrust refuses (winerror.h has them as HRESULTs). */
-#define BH_TRUST_E_NOSIGNATURE  ((BhResult)0x800B0100u)
-#define BH_TRUST_E_BAD_DIGEST   ((BhResult)0x80096010u)
-#define BH_CERT_E_EXPIRED       ((BhResult)0x800B0101u)
-#define BH_CERT_E_UNTRUSTEDROOT ((BhResult)0x800B0109u)
-
 typedef struct {
   HANDLE handle;
   GArray *folders; /* of HANDLE: those that the file lies in */
   char *path;      /* absolute, resolved, UTF-8 */
 } BhSignedFile;
 
-/* Opens and verifies the file. Failure: nothing is open, *cause (the caller's) says in words why; the result is one of
- * the codes above, another one of WinVerifyTrust's, or what opening it gave (E_MOD_NOT_FOUND: it is not there). */
+/* Opens and verifies the file. Failure: nothing is open, *cause (the caller's) says in words why; the result is
+ * BH_TRUST_E_*, BH_CERT_E_* or another one of WinVerifyTrust's, or what opening it gave (E_MOD_NOT_FOUND: it is not there). */
 BhResult bh_signed_file_open(BhSignedFile *file, const char *path, char **cause);
 
 /* Also of one that is all zeros. */

@@ -1,4 +1,4 @@
-/* channel-client.c: the client's end of the channel, for `bulkhead run --service`. */
+/* channel-client.c: the client's end of the channel, for `bulkhead run --service` and `bulkhead watch`. */
 #include "channel.h"
 
 #include "protocol.h"
@@ -7,30 +7,63 @@
 #include "backend-win32/wire.h"
 #include "cli/commands.h"
 
+#include <aclapi.h>
 #include <stdlib.h>
 
-static HANDLE open_pipe(void) {
+static HANDLE open_pipe(const wchar_t *name) {
   /* Whoever made the pipe may look at who we are, and not act as us. */
-  return CreateFileW(BH_CHANNEL_NAME, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
+  return CreateFileW(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING,
                      SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
 }
 
 /* Waits for its turn, and for a service that is just starting. */
-static HANDLE reach_service(void) {
-  HANDLE pipe = open_pipe();
+static HANDLE reach_service(const wchar_t *name) {
+  HANDLE pipe = open_pipe(name);
 
   while (pipe == INVALID_HANDLE_VALUE) {
     DWORD error = GetLastError();
-    gboolean again = error == ERROR_PIPE_BUSY        ? WaitNamedPipeW(BH_CHANNEL_NAME, NMPWAIT_WAIT_FOREVER)
+    gboolean again = error == ERROR_PIPE_BUSY        ? WaitNamedPipeW(name, NMPWAIT_WAIT_FOREVER)
                      : error == ERROR_FILE_NOT_FOUND ? bh_scm_wait_for_start()
                                                      : FALSE;
     if (!again) {
       SetLastError(error);
       return INVALID_HANDLE_VALUE;
     }
-    pipe = open_pipe();
+    pipe = open_pipe(name);
   }
   return pipe;
+}
+
+/* The owner of what this process makes: the user, or for an elevated one the administrators. NULL: it cannot be had. The
+ * caller's, g_free. */
+static TOKEN_OWNER *own_owner(void) {
+  DWORD size = sizeof(TOKEN_OWNER) + SECURITY_MAX_SID_SIZE;
+  TOKEN_OWNER *owner = g_malloc0(size);
+  gboolean known = FALSE;
+  HANDLE token;
+
+  if (OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) {
+    known = GetTokenInformation(token, TokenOwner, owner, size, &size);
+    CloseHandle(token);
+  }
+  if (!known) g_clear_pointer(&owner, g_free);
+  return owner;
+}
+
+/* Nobody can make a pipe whose owner is another than himself, unless he may do anything here. */
+static gboolean is_services(HANDLE pipe) {
+  g_autofree TOKEN_OWNER *own = own_owner();
+  PSECURITY_DESCRIPTOR security = NULL;
+  PSID owner = NULL;
+  gboolean trusted =
+      GetSecurityInfo(pipe, SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION, &owner, NULL, NULL, NULL, &security) ==
+          ERROR_SUCCESS &&
+      owner != NULL &&
+      (IsWellKnownSid(owner, WinLocalSystemSid) || IsWellKnownSid(owner, WinBuiltinAdministratorsSid) ||
+       (own != NULL && EqualSid(owner, own->Owner)));
+
+  LocalFree(security);
+  return trusted;
 }
 
 static int unreachable(DWORD error) {
@@ -74,16 +107,20 @@ static void take_lines(GString *text, gboolean quiet, int *status) {
   }
 }
 
-int bh_channel_run(const char *text, gsize size, gboolean quiet) {
+int bh_channel_ask(const wchar_t *name, const char *text, gsize size, gboolean quiet) {
   guint32 announced = GUINT32_TO_LE((guint32)size);
   GString *received = g_string_new(NULL);
   char some[4096];
   DWORD got = 0;
   int status = -1;
-  HANDLE pipe = reach_service();
+  HANDLE pipe = reach_service(name);
 
   if (pipe == INVALID_HANDLE_VALUE) {
     status = unreachable(GetLastError());
+  } else if (!is_services(pipe)) {
+    g_printerr("bulkhead: %ls is another user's, and no service of this machine's\n", name);
+    CloseHandle(pipe);
+    status = BH_EXIT_FAILED;
   } else {
     if (send_all(pipe, &announced, sizeof announced) && send_all(pipe, text, size))
       while (status < 0 && ReadFile(pipe, some, sizeof some, &got, NULL) && got > 0) {
@@ -92,7 +129,7 @@ int bh_channel_run(const char *text, gsize size, gboolean quiet) {
       }
     CloseHandle(pipe);
     if (status < 0) {
-      g_printerr("bulkhead: the service has hung up before the scenario's end\n");
+      g_printerr("bulkhead: the service has hung up before the end\n");
       status = BH_EXIT_FAILED;
     }
   }

@@ -44,12 +44,15 @@ static void echo(guint32 id, const wchar_t **strings) {
   LocalFree(words);
 }
 
-/* What is not text is left out, what is too long is cut. The caller's. */
+/* What is not text is left out, what is too long is cut. %1 in it, which Event Viewer would take for a place of its own,
+ * gets a percent sign that only looks like one. The caller's. */
 static wchar_t *insertion(const char *text) {
   wchar_t *wide = bh_wire_wide(text);
 
   if (wide == NULL) return g_new0(wchar_t, 1);
   if (wcslen(wide) > STRING_MAX) wide[STRING_MAX] = L'\0';
+  for (wchar_t *at = wide; *at != L'\0'; at++)
+    if (at[0] == L'%' && at[1] >= L'0' && at[1] <= L'9') at[0] = 0xFF05;
   return wide;
 }
 

@@ -8,6 +8,8 @@
 #include "backend-win32/wire.h"
 #include "cli/platform.h"
 
+#include <glib/gstdio.h>
+
 #define DISPLAY_NAME L"Bulkhead plugin service"
 #define DESCRIPTION  L"Runs plugins in processes of their own, so that none can harm the service or another plugin."
 
@@ -63,27 +65,33 @@ static DWORD install_service(SC_HANDLE manager, const char *program) {
   return error;
 }
 
-/* Stopped, waited for, deleted. */
-static DWORD uninstall_service(SC_HANDLE manager) {
-  SC_HANDLE service = OpenServiceW(manager, BH_SERVICE_NAME, SERVICE_STOP | SERVICE_QUERY_STATUS | DELETE);
-  SERVICE_STATUS status;
-  DWORD error = ERROR_SUCCESS;
+/* Opens the service. ERROR_SUCCESS with NULL: there is none. */
+static DWORD open_service(SC_HANDLE manager, DWORD rights, SC_HANDLE *service) {
+  *service = OpenServiceW(manager, BH_SERVICE_NAME, rights);
+  return *service != NULL || GetLastError() == ERROR_SERVICE_DOES_NOT_EXIST ? ERROR_SUCCESS : GetLastError();
+}
 
-  if (service == NULL) return GetLastError() == ERROR_SERVICE_DOES_NOT_EXIST ? ERROR_SUCCESS : GetLastError();
-  if (ControlService(service, SERVICE_CONTROL_STOP, &status) &&
-      !bh_scm_wait(service, SERVICE_NOTIFY_STOPPED, BH_SERVICE_STOP_MAX))
-    error = ERROR_SERVICE_REQUEST_TIMEOUT;
+static DWORD stop_service(SC_HANDLE manager) {
+  SC_HANDLE service;
+  DWORD error = open_service(manager, SERVICE_STOP | SERVICE_QUERY_STATUS, &service);
+
+  if (service == NULL) return error;
+  error = bh_scm_stop(service);
+  CloseServiceHandle(service);
+  return error;
+}
+
+static DWORD delete_service(SC_HANDLE manager) {
+  SC_HANDLE service;
+  DWORD error = open_service(manager, DELETE, &service);
+
+  if (service == NULL) return error;
   if (!DeleteService(service) && GetLastError() != ERROR_SERVICE_MARKED_FOR_DELETE) error = GetLastError();
   CloseServiceHandle(service);
   return error;
 }
 
 /* --- The commands ------------------------------------------------------------------------------------------------ */
-
-/* Its first step needs an administrator, so that without one nothing is done. */
-static SC_HANDLE open_manager(void) {
-  return OpenSCManagerW(NULL, NULL, SC_MANAGER_CONNECT | SC_MANAGER_CREATE_SERVICE);
-}
 
 static int install(SC_HANDLE manager) {
   g_autofree char *program = bh_platform_program(), *host = bh_platform_beside("wslpluginhost.exe");
@@ -104,17 +112,34 @@ static int install(SC_HANDLE manager) {
   return BH_EXIT_OK;
 }
 
-/* All of it, whatever fails. */
-static int uninstall(SC_HANDLE manager) {
+static void remove_own_dumps(void) {
+  g_autofree char *dumps = bh_machine_own_dumps(), *parent = g_path_get_dirname(dumps);
+
+  bh_machine_remove_dumps(dumps);
+  g_rmdir(parent); /* if it is empty now */
+}
+
+/* What there is to take back. Windows Installer, which does the rest by itself, asks for the first three one by one. */
+typedef struct {
+  gboolean stop, dumps, own_dumps, all;
+} Parts;
+
+/* Whatever fails, the others are done. manager: NULL if only dumps are to go. */
+static int uninstall(SC_HANDLE manager, const Parts *parts) {
   g_autofree char *dumps = bh_platform_beside("dumps"), *cause = NULL;
   int status = BH_EXIT_OK;
   DWORD error;
 
-  if ((error = uninstall_service(manager)) != ERROR_SUCCESS)
+  if ((parts->all || parts->stop) && (error = stop_service(manager)) != ERROR_SUCCESS)
+    status = complain("the service could not be stopped", error);
+  if (parts->all || parts->dumps) bh_machine_remove_dumps(dumps);
+  if (parts->all || parts->own_dumps) remove_own_dumps();
+  if (!parts->all) return status;
+
+  if ((error = delete_service(manager)) != ERROR_SUCCESS)
     status = complain("the service could not be removed", error);
   if ((error = bh_machine_unregister()) != ERROR_SUCCESS)
     status = complain("the Event Log's source and error reporting could not be unregistered", error);
-  bh_machine_remove_dumps(dumps);
   if (!bh_win32_unregister(FALSE, &cause)) {
     g_printerr("bulkhead: %s\n", cause);
     status = BH_EXIT_FAILED;
@@ -122,29 +147,60 @@ static int uninstall(SC_HANDLE manager) {
   return status;
 }
 
-static int as_administrator(char ***arguments, const char *summary, int (*command)(SC_HANDLE manager)) {
+/* NULL, as a status: it was said why. */
+static SC_HANDLE open_manager(DWORD rights, int *status) {
+  SC_HANDLE manager = OpenSCManagerW(NULL, NULL, rights);
+
+  if (manager == NULL) *status = complain("the Service Control Manager does not let us", GetLastError());
+  return manager;
+}
+
+/* The first step of both needs an administrator, so that without one nothing is done. */
+#define ADMINISTRATOR (SC_MANAGER_CONNECT | SC_MANAGER_CREATE_SERVICE)
+
+static int do_install(char ***arguments) {
   const GOptionEntry entries[] = {G_OPTION_ENTRY_NULL};
   SC_HANDLE manager;
-  int status;
+  int status = BH_EXIT_USAGE;
 
-  if (!bh_parse_options(arguments, summary, entries)) return BH_EXIT_USAGE;
-  manager = open_manager();
-  if (manager == NULL) return complain("the Service Control Manager does not let us", GetLastError());
-  status = command(manager);
+  if (!bh_parse_options(arguments,
+                        "Installs the service that is this program: its COM classes, its Event Log source, where\n"
+                        "dumps of its hosts go. Start it with: net start Bulkhead",
+                        entries))
+    return status;
+  manager = open_manager(ADMINISTRATOR, &status);
+  if (manager == NULL) return status;
+  status = install(manager);
   CloseServiceHandle(manager);
   return status;
 }
 
-static int do_install(char ***arguments) {
-  return as_administrator(
-      arguments,
-      "Installs the service that is this program: its COM classes, its Event Log source, where\n"
-      "dumps of its hosts go. Start it with: net start Bulkhead",
-      install);
-}
-
 static int do_uninstall(char ***arguments) {
-  return as_administrator(arguments, "Stops the service and takes back what 'bulkhead install' did.", uninstall);
+  Parts parts = {0};
+  const GOptionEntry entries[] = {
+      {"stop", 0, 0, G_OPTION_ARG_NONE, &parts.stop, "only stop it, and wait until its process has ended", NULL},
+      {"dumps", 0, 0, G_OPTION_ARG_NONE, &parts.dumps, "only delete the dumps of its hosts", NULL},
+      {"own-dumps", 0, 0, G_OPTION_ARG_NONE, &parts.own_dumps,
+       "only delete the dumps of hosts that this user has run himself", NULL},
+      G_OPTION_ENTRY_NULL,
+  };
+  SC_HANDLE manager = NULL;
+  int status = BH_EXIT_USAGE;
+
+  if (!bh_parse_options(
+          arguments,
+          "Stops the service, takes back what 'bulkhead install' did, and deletes the service's dumps\n"
+          "and this user's. With options, only what they say.",
+          entries))
+    return status;
+  parts.all = !parts.stop && !parts.dumps && !parts.own_dumps;
+  if (parts.all || parts.stop) {
+    manager = open_manager(parts.all ? ADMINISTRATOR : SC_MANAGER_CONNECT, &status);
+    if (manager == NULL) return status;
+  }
+  status = uninstall(manager, &parts);
+  if (manager != NULL) CloseServiceHandle(manager);
+  return status;
 }
 
 const BhCommand bh_command_install = {"install", do_install, "installs the service, for the machine"};

@@ -80,16 +80,32 @@ DWORD bh_machine_make_dumps(const char *dumps) {
   return error;
 }
 
-void bh_machine_remove_dumps(const char *dumps) {
-  GDir *folder = g_dir_open(dumps, 0, NULL);
+char *bh_machine_own_dumps(void) {
+  return g_build_filename(g_get_user_data_dir(), "Bulkhead", "Dumps", NULL);
+}
 
+void bh_machine_remove_dumps(const char *dumps) {
+  g_autofree wchar_t *path = bh_wire_wide(dumps);
+  DWORD attributes = path != NULL ? GetFileAttributesW(path) : INVALID_FILE_ATTRIBUTES;
+  GDir *folder = NULL;
+
+  if (attributes != INVALID_FILE_ATTRIBUTES && !(attributes & FILE_ATTRIBUTE_REPARSE_POINT))
+    folder = g_dir_open(dumps, 0, NULL);
   if (folder == NULL) return;
   for (const char *name = g_dir_read_name(folder); name != NULL; name = g_dir_read_name(folder)) {
-    g_autofree char *path = g_build_filename(dumps, name, NULL);
-    if (g_str_has_suffix(name, ".dmp") || g_str_has_suffix(name, ".dmp.part")) g_remove(path);
+    g_autofree char *file = g_build_filename(dumps, name, NULL);
+    if (g_str_has_suffix(name, ".dmp") || g_str_has_suffix(name, ".dmp.part")) g_remove(file);
   }
   g_dir_close(folder);
   g_rmdir(dumps);
+}
+
+gboolean bh_machine_requires_signatures(void) {
+  DWORD number = 0, size = sizeof number;
+  LSTATUS error = RegGetValueW(HKEY_LOCAL_MACHINE, L"SOFTWARE\\Policies\\Bulkhead", L"RequireSignatures",
+                               RRF_RT_REG_DWORD, NULL, &number, &size);
+
+  return error != ERROR_FILE_NOT_FOUND && (error != ERROR_SUCCESS || number != 0);
 }
 
 DWORD bh_machine_refuse_providers(const char *program) {

@@ -2,8 +2,6 @@
  * and text; the service answers in lines of UTF-8, of which the first byte says what they are. */
 #pragma once
 
-#define BH_CHANNEL_NAME L"\\\\.\\pipe\\bulkhead"
-
 #define BH_CHANNEL_LINE  '.'
 #define BH_CHANNEL_ALARM '!'
 #define BH_CHANNEL_END   '=' /* and the status, in decimal; the last line */

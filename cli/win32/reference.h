@@ -16,8 +16,11 @@ G_BEGIN_DECLS
 
 typedef struct BhReference BhReference;
 
-/* options, log: outlive it. NULL: *cause (the caller's) says why. */
-BhReference *bh_reference_start(const BhPlatformOptions *options, BhEventLog *log, char **cause);
+/* options, log: outlive it. must_listen: without its channel, as when another service has it, it does not start; else it
+ * says so in the log and runs plugins all the same, since anybody on the machine can take the channel's name. NULL: *cause
+ * (the caller's) says why. */
+BhReference *bh_reference_start(const BhPlatformOptions *options, BhEventLog *log, gboolean must_listen,
+                                char **cause);
 
 /* Ends the scenario that is under way after its operation, then everything. */
 void bh_reference_stop(BhReference *reference);

@@ -1,6 +1,8 @@
 #include "scm.h"
 
-#define START_MAX (60 * 1000) /* ms */
+#define START_MAX (60 * 1000)                       /* ms */
+#define STOP_MAX  (BH_SERVICE_STOP_MAX + 10 * 1000) /* ms: its own bound is to come first */
+#define END_MAX   (30 * 1000)                       /* ms: from STOPPED to the process's end */
 
 DWORD bh_scm_configure(SC_HANDLE service) {
   SC_ACTION actions[] = {
@@ -46,6 +48,28 @@ gboolean bh_scm_wait(SC_HANDLE service, DWORD states, DWORD timeout) {
   if (SleepEx(timeout, TRUE) != WAIT_IO_COMPLETION) return FALSE;
   g_free(notification);
   return TRUE;
+}
+
+DWORD bh_scm_stop(SC_HANDLE service) {
+  SERVICE_STATUS_PROCESS running = {0};
+  SERVICE_STATUS status;
+  DWORD size, error = ERROR_SUCCESS;
+  HANDLE process;
+
+  if (!QueryServiceStatusEx(service, SC_STATUS_PROCESS_INFO, (BYTE *)&running, sizeof running, &size))
+    return GetLastError();
+  if (running.dwCurrentState == SERVICE_STOPPED) return ERROR_SUCCESS;
+  process = OpenProcess(SYNCHRONIZE, FALSE, running.dwProcessId); /* NULL: it has just ended */
+  /* One that is starting takes no control yet; one that is stopping takes no other. */
+  if (running.dwCurrentState == SERVICE_START_PENDING)
+    bh_scm_wait(service, SERVICE_NOTIFY_RUNNING | SERVICE_NOTIFY_STOPPED, START_MAX);
+  if (!ControlService(service, SERVICE_CONTROL_STOP, &status)) error = GetLastError();
+  if (error == ERROR_SERVICE_NOT_ACTIVE || error == ERROR_SERVICE_CANNOT_ACCEPT_CTRL) error = ERROR_SUCCESS;
+  if (error == ERROR_SUCCESS && (!bh_scm_wait(service, SERVICE_NOTIFY_STOPPED, STOP_MAX) ||
+                                 (process != NULL && WaitForSingleObject(process, END_MAX) != WAIT_OBJECT_0)))
+    error = ERROR_SERVICE_REQUEST_TIMEOUT;
+  if (process != NULL) CloseHandle(process);
+  return error;
 }
 
 gboolean bh_scm_wait_for_start(void) {

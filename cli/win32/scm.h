@@ -17,6 +17,10 @@ G_BEGIN_DECLS
  * SERVICE_CHANGE_CONFIG and SERVICE_START. A Win32 error. */
 DWORD bh_scm_configure(SC_HANDLE service);
 
+/* Stops the service and waits until its process has ended: a moment after the SCM calls it stopped its program can still
+ * be in use. service: with SERVICE_STOP and SERVICE_QUERY_STATUS. A Win32 error; that it did not run is none. */
+DWORD bh_scm_stop(SC_HANDLE service);
+
 /* Waits until the service is in one of the states (a mask of SERVICE_NOTIFY_*) or the time (ms) is over; FALSE then.
  * service: with SERVICE_QUERY_STATUS. */
 gboolean bh_scm_wait(SC_HANDLE service, DWORD states, DWORD timeout);

@@ -35,7 +35,8 @@ static struct {
 
 /* --- Options ----------------------------------------------------------------------------------------------------- */
 
-/* From the command line (the ImagePath) and, over it, from the start's parameters. */
+/* From the command line, which is the ImagePath. A start's parameters (`sc start Bulkhead …`) are not looked at: who may
+ * start a service must not thereby choose the programs that it runs. */
 static gboolean parse(char ***arguments) {
   const GOptionEntry entries[] = {
       {"console", 0, 0, G_OPTION_ARG_NONE, &self.options.console,
@@ -74,17 +75,28 @@ static char *file_of(const char *option, const char *name) {
 
 /* --- Start and stop ---------------------------------------------------------------------------------------------- */
 
+/* Of build and policy the stricter wins; an administrator is told which. */
+#ifdef BH_SIGNING_REQUIRED
+#define BUILT_STRICT TRUE
+#else
+#define BUILT_STRICT FALSE
+#endif
+
 static BhReference *start(BhEventLog *log) {
   g_autofree char *agent = file_of(self.options.agent, "bulkhead-agent"), *cause = NULL;
   g_autofree char *host = file_of(self.options.host, "wslpluginhost.exe");
   g_autofree char *process = g_strdup_printf("%u", bh_process_number());
-  const BhPlatformOptions options = {.guest = guest_kind(agent), .agent = agent, .host = host};
-  BhReference *reference = bh_reference_start(&options, log, &cause);
+  const gboolean policy = bh_machine_requires_signatures();
+  const BhPlatformOptions options = {
+      .guest = guest_kind(agent), .agent = agent, .host = host, .signed_only = policy};
+  BhReference *reference = bh_reference_start(&options, log, self.options.console, &cause);
 
   if (reference != NULL)
     bh_event_log_write(log, BH_EVENT_STARTED, BH_VERSION, process, NULL);
   else
     bh_event_log_write(log, BH_EVENT_NOT_STARTED, cause, NULL);
+  if (reference != NULL && (policy || BUILT_STRICT))
+    bh_event_log_write(log, BH_EVENT_SIGNATURES_REQUIRED, policy ? "the policy" : "this build", NULL);
   return reference;
 }
 
@@ -199,7 +211,7 @@ static void end_by_force(BhEventLog *log) {
   g_autofree char *seconds = g_strdup_printf("%d", BH_SERVICE_STOP_MAX / 1000);
 
   bh_event_log_write(log, BH_EVENT_STOPPED_BY_FORCE, seconds, NULL);
-  report(SERVICE_STOPPED, 0, TRUE);
+  report(SERVICE_STOPPED, 0, FALSE); /* it was asked to stop: an error would have the SCM start it again */
   TerminateProcess(GetCurrentProcess(), BH_EXIT_FAILED);
 }
 
@@ -224,19 +236,6 @@ static void stop(BhReference *reference, BhEventLog *log) {
   bh_event_log_write(log, BH_EVENT_STOPPED, NULL);
 }
 
-/* The start's parameters (`sc start Bulkhead --guest memory`); the first is the service's name. */
-static gboolean parse_parameters(DWORD count, wchar_t **words) {
-  g_autoptr(GStrvBuilder) builder = g_strv_builder_new();
-  g_auto(GStrv) arguments = NULL;
-
-  for (DWORD i = 0; i < count; i++) {
-    g_autofree char *word = bh_wire_utf8(words[i]);
-    g_strv_builder_add(builder, word != NULL ? word : "");
-  }
-  arguments = g_strv_builder_end(builder);
-  return count == 0 || parse(&arguments);
-}
-
 /* Wine 8 gives a native program /dev/null for its input if who starts it has no console, and a service has none; the agent's
  * input is the service's line to it. Where there is no agent, as on Windows, no console is made. */
 static void make_console_for_agent(void) {
@@ -246,17 +245,15 @@ static void make_console_for_agent(void) {
 
 static void WINAPI service_main(DWORD count, wchar_t **words) {
   BhEventLog *log = bh_event_log_new(FALSE);
-  BhReference *reference = NULL;
+  BhReference *reference;
 
+  (void)count;
+  (void)words;
   self.handle = RegisterServiceCtrlHandlerExW(BH_SERVICE_NAME, on_control, NULL);
   report(SERVICE_START_PENDING, START_HINT, FALSE);
   choose_dumps();
-  if (!parse_parameters(count, words))
-    bh_event_log_write(log, BH_EVENT_NOT_STARTED, "the start's parameters are wrong", NULL);
-  else {
-    make_console_for_agent();
-    reference = start(log);
-  }
+  make_console_for_agent();
+  reference = start(log);
   if (reference != NULL) {
     configure(log);
     report(SERVICE_RUNNING, 0, FALSE);

@@ -45,12 +45,15 @@
  *   CAP_FOWNER, CAP_SETUID, CAP_SETGID and CAP_KILL only: they read every file of the machine, and write to whatever
  *   is mounted writable. Processes, mounts and System V IPC are the sandbox's own.
  *
+ * While somebody watches, the agent is the tracer of all that runs below the inits, and of these (trace.h).
+ *
  * One thread; everything waits in one GMainLoop. It never waits for a client or a guest program; it does for the
  * machine's file systems, where it looks at folders (a dead network mount holds all of it up).
  *
  * The files: main.c (start, guard), control.c (main loop, requests), mounts.c, instances.c, executions.c, export.c (the kinds
  * of request), channel.c (frames in and out), data.c (data connections), sandbox.c (one sandbox), layout.c (bwrap's file
- * system arguments), program.c (programs as bytes), reap.c (ending children), init.c (a program of its own),
+ * system arguments), program.c (programs as bytes), watch.c, trace.c, tasks.c, seize.c, look.c, execs.c (who started what),
+ * filter.c (init's part of it), calls.h (agent and filter), reap.c (ending children), init.c (a program of its own),
  * init-protocol.h (agent and init). */
 #pragma once
 

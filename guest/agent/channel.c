@@ -1,7 +1,6 @@
 #include "guest/agent/channel.h"
 
 #include <errno.h>
-#include <glib-unix.h>
 #include <sys/socket.h>
 
 struct AgentChannel {
@@ -12,6 +11,14 @@ struct AgentChannel {
   guint reading, writing;
   gboolean ended;
 };
+
+guint agent_fd_add(int fd, GIOCondition condition, GUnixFDSourceFunc func, gpointer user) {
+  g_autoptr(GSource) source = g_unix_fd_source_new(fd, condition);
+
+  g_source_set_can_recurse(source, TRUE);
+  g_source_set_callback(source, G_SOURCE_FUNC(func), user, NULL);
+  return g_source_attach(source, NULL);
+}
 
 static void end(AgentChannel *channel) {
   if (channel->ended) return;
@@ -72,19 +79,33 @@ static gboolean on_writable(gint fd, GIOCondition condition, gpointer user_data)
   (void)fd, (void)condition;
   if (flush(channel) && channel->out->len > 0) return G_SOURCE_CONTINUE;
   channel->writing = 0; /* of a broken channel the reading side tells */
+  if (channel->out->len == 0 && channel->events->drained != NULL) channel->events->drained(channel->user);
   return G_SOURCE_REMOVE;
 }
 
-void agent_channel_send(AgentChannel *channel, const BhGuestMessage *message) {
+void agent_channel_queue(AgentChannel *channel, const BhGuestMessage *message) {
   g_autoptr(GBytes) frame = bh_guest_message_encode(message);
 
   g_assert(frame != NULL); /* nothing we say is that long */
-  if (channel->ended) return;
-  g_byte_array_append(channel->out, g_bytes_get_data(frame, NULL), (guint)g_bytes_get_size(frame));
+  if (!channel->ended)
+    g_byte_array_append(channel->out, g_bytes_get_data(frame, NULL), (guint)g_bytes_get_size(frame));
+}
+
+void agent_channel_flush(AgentChannel *channel) {
+  if (channel->ended || channel->out->len == 0) return;
   if (channel->out->len > AGENT_CHANNEL_BACKLOG || !flush(channel))
     end(channel);
   else if (channel->out->len > 0 && channel->writing == 0)
     channel->writing = g_unix_fd_add(channel->fd, G_IO_OUT, on_writable, channel);
+}
+
+void agent_channel_send(AgentChannel *channel, const BhGuestMessage *message) {
+  agent_channel_queue(channel, message);
+  agent_channel_flush(channel);
+}
+
+guint agent_channel_waiting(const AgentChannel *channel) {
+  return channel->out->len;
 }
 
 AgentChannel *agent_channel_new(int fd, const AgentChannelEvents *events, gpointer user) {
@@ -95,7 +116,7 @@ AgentChannel *agent_channel_new(int fd, const AgentChannelEvents *events, gpoint
   channel->user = user;
   channel->in = g_byte_array_new();
   channel->out = g_byte_array_new();
-  channel->reading = g_unix_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, channel);
+  channel->reading = agent_fd_add(fd, G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable, channel);
   return channel;
 }
 

@@ -1,6 +1,5 @@
 /* control.c: the agent's start, its main loop, and which request goes where. */
 #include <errno.h>
-#include <glib-unix.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include "guest/agent/control.h"
+#include "guest/agent/trace.h"
 
 Agent agent;
 
@@ -22,11 +22,17 @@ void answer_exited(guint32 id, int status) {
 }
 
 void answer_failed(guint32 id, BhGuestFailure failure, int error, const char *text) {
-  g_autofree char *both = g_strdup(text != NULL && *text != '\0' ? text : g_strerror(error));
+  g_autofree char *both = g_strdup(text != NULL && *text != '\0' ? text
+                                   : error < 0                   ? "whoever watches refused it"
+                                                                 : g_strerror(error));
 
   agent_channel_send(
       agent.channel,
       &(BhGuestMessage){.type = BH_GUEST_FAILED, .id = id, .failure = failure, .error = error, .text = both});
+}
+
+BhGuestFailure exec_failure(int error) {
+  return error < 0 ? BH_GUEST_REFUSED : BH_GUEST_NO_EXEC;
 }
 
 const char *no_sandbox(int error) {
@@ -47,6 +53,8 @@ static void on_message(gpointer user, BhGuestMessage *message) {
     case BH_GUEST_CONTAINER_START: on_container_start(message); break;
     case BH_GUEST_FOLDER: on_folder(message); break;
     case BH_GUEST_EXPORT: on_export(message); break;
+    case BH_GUEST_WATCH: on_watch(message); break;
+    case BH_GUEST_FIND: on_find(message); break;
     default: break;
   }
 }
@@ -71,13 +79,15 @@ static void probe_ended(gpointer user, const char *complaint) {
   g_main_loop_quit(agent.loop);
 }
 
-/* Reaps whatever ended, and lets follow what follows from it. */
+/* Reaps whatever ended, looks at whatever stopped, and lets follow what follows from it. */
 static void reap(void) {
   pid_t pid;
   int status;
 
-  while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-    if (!agent_sandbox_reaped(pid)) export_reaped(pid, status);
+  while ((pid = waitpid(-1, &status, WNOHANG | __WALL)) > 0)
+    if (!agent_trace_waited(pid, status) && !agent_sandbox_reaped(pid) && !export_reaped(pid, status))
+      agent_trace_early(pid, status);
+  agent_trace_settle();
 }
 
 static gboolean on_signal(gint fd, GIOCondition condition, gpointer user_data) {
@@ -92,7 +102,7 @@ static gboolean on_signal(gint fd, GIOCondition condition, gpointer user_data) {
 }
 
 void agent_serve(const AgentSettings *settings) {
-  static const AgentChannelEvents channel_events = {on_message, on_channel_ended};
+  static const AgentChannelEvents channel_events = {.message = on_message, .ended = on_channel_ended};
   static const AgentSandboxEvents probe_events = {.ready = probe_ready, .ended = probe_ended};
   static AgentSandbox *probe;
   g_autoptr(GPtrArray) layout = NULL;
@@ -104,7 +114,7 @@ void agent_serve(const AgentSettings *settings) {
   agent.instances = g_hash_table_new(NULL, NULL);
   executions_init();
   agent.channel = agent_channel_new(AGENT_CONTROL_FD, &channel_events, NULL);
-  g_unix_fd_add(settings->signal_fd, G_IO_IN, on_signal, NULL);
+  agent_fd_add(settings->signal_fd, G_IO_IN, on_signal, NULL);
   agent.data = agent_data_new();
   if (agent.data == NULL) {
     answer_failed(0, BH_GUEST_UNABLE, errno, "no loopback port can be had");

@@ -7,6 +7,7 @@
  *   executions.c   Execution   in the root namespace its sandbox is its own, else its instance's. Runs when all are there:
  *                              the sandbox is ready, and the data connections have come
  *   export.c                   needs none: tar, one at a time
+ *   watch.c                    needs none: what all the others run is watched, or looked for
  *
  * A handler (on_…) is called with one message, whose members it may take, and sees to it that it is answered, now or
  * later. One thread. */
@@ -50,6 +51,9 @@ void answer_exited(guint32 id, int status);
 /* text may be NULL or empty: errno's is sent. */
 void answer_failed(guint32 id, BhGuestFailure failure, int error, const char *text);
 
+/* Of what a sandbox's `started` says: no errno, but an HRESULT, if whoever watches refused it. */
+BhGuestFailure exec_failure(int error);
+
 /* Why a sandbox did not start, for people. */
 const char *no_sandbox(int error);
 
@@ -86,10 +90,15 @@ void executions_end_with(Instance *instance);
 void on_folder(BhGuestMessage *message);
 void on_export(BhGuestMessage *message);
 
-/* A child that was no sandbox's has been reaped. */
-void export_reaped(pid_t pid, int status);
+/* A child that was no sandbox's has been reaped. FALSE: it was no tar either. */
+gboolean export_reaped(pid_t pid, int status);
 
 /* Nobody waits for it any more. tar itself ends with the agent's other children. */
 void export_abandon(void);
+
+/* ---- watch.c ---- */
+
+void on_watch(BhGuestMessage *message);
+void on_find(BhGuestMessage *message);
 
 G_END_DECLS

@@ -115,7 +115,7 @@ static void on_data_connection(gpointer user, int fd) {
 static void started(Execution *execution, int error, guint32 pid) {
   if (execution->answered) return;
   if (error != 0) {
-    execution_over(execution, BH_GUEST_NO_EXEC, error, NULL);
+    execution_over(execution, exec_failure(error), error, NULL);
     return;
   }
   answer_done(execution->id, pid);

@@ -100,8 +100,8 @@ void on_export(BhGuestMessage *message) {
     start_tar(message);
 }
 
-void export_reaped(pid_t pid, int status) {
-  if (pid != export.tar) return;
+gboolean export_reaped(pid_t pid, int status) {
+  if (pid != export.tar) return FALSE;
   export.tar = 0;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
     answer_done(export.id, 0);
@@ -110,6 +110,7 @@ void export_reaped(pid_t pid, int status) {
     answer_failed(export.id, BH_GUEST_UNABLE, EIO, "tar failed; what it says is in the log");
   }
   g_clear_pointer(&export.archive, g_free);
+  return TRUE;
 }
 
 void export_abandon(void) {

@@ -62,7 +62,7 @@ static void instance_program_started(gpointer user, guint32 id, int error, guint
   if (id != FIRST)
     execution_started(id, error, pid);
   else if (error != 0)
-    start_failed(instance, BH_GUEST_NO_EXEC, error, NULL);
+    start_failed(instance, exec_failure(error), error, NULL);
   else if (!instance->started)
     answer_instance(instance);
 }

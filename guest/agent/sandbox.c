@@ -10,7 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "guest/agent/execs.h"
 #include "guest/agent/init-protocol.h"
+#include "guest/agent/trace.h"
 
 #define COMPLAINT_LIMIT 2048 /* bytes kept of what bwrap says */
 #define ARGUMENTS_FD    5    /* where bwrap reads its arguments, and the last descriptor that it gets */
@@ -171,7 +173,7 @@ static void started(AgentSandbox *sandbox, guint32 id, int error, guint32 pid) {
   if (sandbox->events->started != NULL) sandbox->events->started(sandbox->user, id, error, pid);
 }
 
-static void on_packet(AgentSandbox *sandbox, const InitPacket *packet, pid_t sender) {
+static void on_packet(AgentSandbox *sandbox, const InitPacket *packet, pid_t sender, int listener) {
   switch (packet->kind) {
     case INIT_READY:
       if (sandbox->init != 0) break; /* said once, and whoever says it again is not our init */
@@ -179,6 +181,7 @@ static void on_packet(AgentSandbox *sandbox, const InitPacket *packet, pid_t sen
       sandbox->timer = 0;
       sandbox->init = sender;
       sandbox->pid_namespace = packet->pid_namespace;
+      if (sandbox->events->started != NULL) agent_trace_init(sender);
       sandbox->events->ready(sandbox->user);
       break;
     case INIT_STARTED: started(sandbox, packet->id, 0, packet->pid); break;
@@ -186,30 +189,35 @@ static void on_packet(AgentSandbox *sandbox, const InitPacket *packet, pid_t sen
     case INIT_EXITED:
       if (sandbox->events->exited != NULL) sandbox->events->exited(sandbox->user, packet->id, packet->value);
       break;
+    case INIT_FILTERED:
+      if (listener >= 0) agent_execs_listen(listener);
+      return;
     default: break;
   }
+  if (listener >= 0) close(listener); /* nobody else has one to give */
 }
 
 /* Takes one packet. FALSE: there is none. */
 static gboolean receive(AgentSandbox *sandbox) {
   union {
     struct cmsghdr header;
-    char space[CMSG_SPACE(sizeof(struct ucred))];
+    char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
   } control;
   InitPacket packet;
   struct iovec part = {&packet, sizeof packet};
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  struct cmsghdr *credentials;
-  struct ucred sender;
+  struct ucred sender = {0};
+  int listener = -1;
 
   if (sandbox->control < 0 ||
       recvmsg(sandbox->control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != sizeof packet)
     return FALSE;
-  credentials = CMSG_FIRSTHDR(&message);
-  if (credentials == NULL || credentials->cmsg_type != SCM_CREDENTIALS) return FALSE;
-  memcpy(&sender, CMSG_DATA(credentials), sizeof sender);
-  on_packet(sandbox, &packet, sender.pid);
+  for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at != NULL; at = CMSG_NXTHDR(&message, at)) {
+    if (at->cmsg_type == SCM_CREDENTIALS) memcpy(&sender, CMSG_DATA(at), sizeof sender);
+    if (at->cmsg_type == SCM_RIGHTS) memcpy(&listener, CMSG_DATA(at), sizeof listener);
+  }
+  on_packet(sandbox, &packet, sender.pid, listener);
   return TRUE;
 }
 
@@ -253,7 +261,10 @@ int agent_sandbox_run(AgentSandbox *sandbox, guint32 id, const AgentProgram *pro
     struct cmsghdr header;
     char space[CMSG_SPACE(sizeof fds)];
   } control = {.space = {0}};
-  InitPacket packet = {.kind = INIT_RUN, .id = id, .value = last, .arguments = g_strv_length(program->arguments)};
+  InitPacket packet = {.kind = INIT_RUN,
+                       .id = id,
+                       .value = (last ? INIT_LAST : 0) | (agent_trace_is_on() ? INIT_WATCHED : 0),
+                       .arguments = g_strv_length(program->arguments)};
   struct iovec part = {&packet, sizeof packet};
   struct msghdr message = {
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
@@ -277,6 +288,14 @@ void agent_sandbox_kill(AgentSandbox *sandbox) {
 
 guint32 agent_sandbox_init_pid(const AgentSandbox *sandbox) {
   return (guint32)sandbox->init;
+}
+
+void agent_sandbox_each_init(void (*func)(pid_t init)) {
+  for (GList *at = sandboxes; at != NULL; at = at->next) {
+    AgentSandbox *sandbox = at->data;
+
+    if (sandbox->init != 0 && !sandbox->over && sandbox->events->started != NULL) func(sandbox->init);
+  }
 }
 
 guint64 agent_sandbox_pid_namespace(const AgentSandbox *sandbox) {

@@ -21,7 +21,7 @@ typedef struct AgentSandbox AgentSandbox;
 
 typedef struct {
   void (*ready)(gpointer user);
-  /* NULL, both: nothing will be run. error: 0 or execve's errno */
+  /* NULL, both: nothing will be run. error: 0, execve's errno, or the HRESULT (negative) by which it was refused */
   void (*started)(gpointer user, guint32 id, int error, guint32 pid);
   void (*exited)(gpointer user, guint32 id, int status);
   void (*ended)(gpointer user, const char *complaint); /* what bwrap said, or "" */
@@ -42,6 +42,9 @@ void agent_sandbox_kill(AgentSandbox *sandbox);
 /* Of a ready one: its init, as the agent sees it, and its PID namespace's inode. */
 guint32 agent_sandbox_init_pid(const AgentSandbox *sandbox);
 guint64 agent_sandbox_pid_namespace(const AgentSandbox *sandbox);
+
+/* Calls func for the init of each ready one in which something may run. */
+void agent_sandbox_each_init(void (*func)(pid_t init));
 
 /* A child has been reaped. FALSE: it was no sandbox's. Emits what follows from it. */
 gboolean agent_sandbox_reaped(pid_t pid);

@@ -222,6 +222,11 @@ static BhResult image_create(BhVm *vm, const char *name, const char *root, BhDes
   return BH_OK;
 }
 
+static BhResult watch(BhVm *vm, BhWatch what) {
+  (void)what;
+  return pass_in(vm, BH_FAKE_WATCH);
+}
+
 static const BhGuestClass fake_class = {
     .name = "fake",
     .vm_create = vm_create,
@@ -234,6 +239,7 @@ static const BhGuestClass fake_class = {
     .instance_is_idle = instance_is_idle,
     .distribution_export = distribution_export,
     .process_start = process_start,
+    .watch = watch,
     .process_event = process_event,
     .process_exit_code = process_exit_code,
     .process_free = process_free,

@@ -21,6 +21,7 @@ typedef enum {
   BH_FAKE_CONTAINER_STOP,
   BH_FAKE_IMAGE_CREATE,
   BH_FAKE_EXPORT,
+  BH_FAKE_WATCH, /* nothing runs in it that could be told of */
   BH_FAKE_COUNT,
 } BhFakeStep;
 

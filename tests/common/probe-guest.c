@@ -163,6 +163,19 @@ static BhResult image_create(BhVm *vm, const char *name, const char *root, BhDes
   return probed->inner->class->image_create(probed->inner, name, root, image);
 }
 
+static BhResult watch(BhVm *vm, BhWatch what) {
+  ProbeVm *probed = (ProbeVm *)vm;
+  BhResult result = pass(probed->probe, BH_PROBE_WATCH);
+
+  return BH_FAILED(result) ? result : probed->inner->class->watch(probed->inner, what);
+}
+
+static gboolean has_process(BhVm *vm, guint32 process, guint32 thread) {
+  ProbeVm *probed = (ProbeVm *)vm;
+
+  return probed->inner->class->has_process(probed->inner, process, thread);
+}
+
 void bh_probe_guest_init(BhProbeGuest *probe, BhGuest *inner) {
   static BhGuestClass class;
 
@@ -184,6 +197,8 @@ void bh_probe_guest_init(BhProbeGuest *probe, BhGuest *inner) {
       .container_start = container_start,
       .container_stop = container_stop,
       .image_create = image_create,
+      .watch = watch,
+      .has_process = has_process,
   };
   *probe = (BhProbeGuest){.parent = {&class}, .inner = inner};
 }

@@ -4,6 +4,7 @@
 #include "core/instance-lock.h"
 
 #define MAX_CALLERS 8
+#define THAT_WAIT   5
 
 typedef struct {
   BhInstanceLock lock;
@@ -174,6 +175,68 @@ static void calls_against_a_stop(gconstpointer data) {
   bh_workers_free(session.workers);
   session_clear(&session);
 }
+
+/* --- Many callers ------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+  Session *session;
+  BhThread *thread;
+  guint runs;
+} ShortCall;
+
+/* A caller whose call another thread has run only returns, which two-calls-against-a-stop looks at. */
+static void run_short(gpointer data) {
+  ShortCall *call = data;
+
+  bh_explore_once(&call->runs, "the call");
+  if (call->session->inside != NULL) bh_scheduler_leave_to_the_end(call->thread);
+}
+
+static gpointer call_short(gpointer data) {
+  ShortCall *call = data;
+
+  bh_instance_lock_call(&call->session->lock, run_short, call);
+  bh_explore_expect(call->runs == 1, "the call returned, and ran %u times", call->runs);
+  return NULL;
+}
+
+/* Until no other thread can go on: only then does the clock. */
+static void let_all_wait(void) {
+  static const BhLockClass class = {"nobody's", BH_RANK_LEAF, FALSE};
+  BhMutex mutex;
+  BhCond never;
+
+  bh_mutex_init(&mutex, &class);
+  bh_cond_init(&never);
+  bh_mutex_lock(&mutex);
+  bh_cond_wait_until(&never, &mutex, bh_clock_deadline(1));
+  bh_mutex_unlock(&mutex);
+  bh_cond_clear(&never);
+  bh_mutex_clear(&mutex);
+}
+
+/* Most of them wait when it notifies, the others come at any moment from then on. Joined in the order in which main has
+ * least to do between them. */
+static void eight_calls_against_a_stop(gconstpointer data) {
+  ShortCall calls[MAX_CALLERS];
+  Session session;
+
+  (void)data;
+  session_init(&session, bh_workers_new("worker"));
+  begin_operation(&session);
+  for (guint i = 0; i < MAX_CALLERS; i++) {
+    if (i == THAT_WAIT) let_all_wait();
+    calls[i] = (ShortCall){.session = &session};
+    calls[i].thread = bh_thread_new("caller", BH_RANK_SESSION_TABLE, call_short, &calls[i]);
+  }
+  notify(&session, nothing, NULL);
+  end_operation(&session);
+  for (guint i = MAX_CALLERS; i-- > 0;) bh_thread_join(calls[i].thread);
+  bh_workers_free(session.workers);
+  session_clear(&session);
+}
+
+/* --- More than one notification ---------------------------------------------------------------------------------- */
 
 /* Between two notifications of one operation nobody serves calls; the worker is used again. */
 static void call_across_two_notifications(gconstpointer data) {
@@ -381,8 +444,8 @@ static const BhProtocol protocols[] = {
      .data = GUINT_TO_POINTER(1), .bound = BH_EXPLORE_NO_BOUND},
     {"two-calls-against-a-stop", "two of them", .run = calls_against_a_stop, .data = GUINT_TO_POINTER(2),
      .alike = TRUE},
-    {"eight-calls-against-a-stop", "eight of them", .run = calls_against_a_stop, .data = GUINT_TO_POINTER(8),
-     .bound = 1, .alike = TRUE},
+    {"eight-calls-against-a-stop", "eight: five wait when it notifies, three come at any moment then",
+     .run = eight_calls_against_a_stop, .bound = 1, .alike = TRUE},
     {"call-across-two-notifications", "a call at any moment of an operation that notifies twice",
      .run = call_across_two_notifications},
     {"two-stops-and-a-call", "a call, and two operations that notify", .run = two_stops_and_a_call},

@@ -16,3 +16,4 @@ extern const BhProtocolTable bh_protocols_callbacks;
 extern const BhProtocolTable bh_protocols_rooms;
 extern const BhProtocolTable bh_protocols_wslc;
 extern const BhProtocolTable bh_protocols_service;
+extern const BhProtocolTable bh_protocols_process_notify;

@@ -2,8 +2,9 @@
 #include "protocols.h"
 
 int main(int argc, char **argv) {
-  const BhProtocolTable *tables[] = {&bh_protocols_instance_lock, &bh_protocols_callbacks, &bh_protocols_rooms,
-                                     &bh_protocols_wslc, &bh_protocols_service};
+  const BhProtocolTable *tables[] = {&bh_protocols_instance_lock, &bh_protocols_callbacks,
+                                     &bh_protocols_rooms,         &bh_protocols_wslc,
+                                     &bh_protocols_service,       &bh_protocols_process_notify};
   g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(BhProtocol));
 
   for (guint i = 0; i < G_N_ELEMENTS(tables); i++)

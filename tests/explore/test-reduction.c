@@ -134,8 +134,102 @@ static void deadlines(gconstpointer data) {
   clear(&shared);
 }
 
+/* --- Left to the end --------------------------------------------------------------------------------------------- */
+
+typedef struct {
+  Shared shared;
+  GQueue asking;  /* Guest */
+  GString *order; /* of what others can tell apart */
+  const char *how;
+} Counter;
+
+typedef struct {
+  Counter *counter;
+  BhThread *thread;
+  BhCond served;
+  gboolean is_served;
+} Guest;
+
+/* Asks, waits to be served, and goes. */
+static gpointer ask(gpointer data) {
+  Guest *guest = data;
+  Counter *counter = guest->counter;
+
+  bh_mutex_lock(&counter->shared.inner);
+  g_string_append_printf(counter->order, "%u asks ", (guint)bh_thread_number());
+  g_queue_push_tail(&counter->asking, guest);
+  bh_cond_signal(&counter->shared.changed);
+  while (!guest->is_served) bh_cond_wait(&guest->served, &counter->shared.inner);
+  bh_mutex_unlock(&counter->shared.inner);
+  return NULL;
+}
+
+static void serve_one(Counter *counter) {
+  Guest *guest;
+
+  bh_mutex_lock(&counter->shared.inner);
+  while (g_queue_is_empty(&counter->asking)) bh_cond_wait(&counter->shared.changed, &counter->shared.inner);
+  guest = g_queue_pop_head(&counter->asking);
+  g_string_append(counter->order, "served ");
+  if (!g_str_equal(counter->how, "as they come")) bh_scheduler_leave_to_the_end(guest->thread);
+  guest->is_served = TRUE;
+  if (!g_str_equal(counter->how, "forgotten")) bh_cond_signal(&guest->served);
+  bh_mutex_unlock(&counter->shared.inner);
+}
+
+static void guests_and_a_counter(gconstpointer how) {
+  Counter counter = {.asking = G_QUEUE_INIT, .order = g_string_new(NULL), .how = how};
+  Guest guests[3] = {{.counter = &counter}, {.counter = &counter}, {.counter = &counter}};
+
+  init(&counter.shared);
+  for (guint i = 0; i < G_N_ELEMENTS(guests); i++) {
+    bh_cond_init(&guests[i].served);
+    guests[i].thread = bh_thread_new("guest", BH_RANK_LEAF, ask, &guests[i]);
+  }
+  for (guint i = 0; i < G_N_ELEMENTS(guests); i++) serve_one(&counter);
+  for (guint i = 0; i < G_N_ELEMENTS(guests); i++) {
+    bh_thread_join(guests[i].thread);
+    bh_cond_clear(&guests[i].served);
+  }
+  bh_explore_outcome("%s", counter.order->str);
+  g_string_free(counter.order, TRUE);
+  clear(&counter.shared);
+}
+
+static void leaving_to_the_end_loses_nothing(void) {
+  const BhProtocol all = {.name = "all", .run = guests_and_a_counter, .data = "as they come"},
+                   fewer = {.name = "fewer", .run = guests_and_a_counter, .data = "left to the end"};
+
+  for (guint bound = 0; bound <= 2; bound++) {
+    const BhExploreOptions options = {.bound = bound};
+    g_auto(BhExploreReport) one = {0}, other = {0};
+
+    bh_explore_bounded(&all, &options, &one);
+    bh_explore_bounded(&fewer, &options, &other);
+    g_assert_true(one.complete && other.complete);
+    g_test_message("bound %u: %" G_GUINT64_FORMAT " schedules, %" G_GUINT64_FORMAT " with threads left to the end",
+                   bound, one.schedules, other.schedules);
+    g_assert_cmpuint(other.schedules, <, one.schedules);
+    assert_subset(one.outcomes, other.outcomes, "left to the end");
+    assert_subset(other.outcomes, one.outcomes, "as they come");
+  }
+}
+
+static void what_is_left_to_the_end_has_to_come(void) {
+  const BhProtocol forgotten = {.name = "forgotten", .run = guests_and_a_counter, .data = "forgotten"};
+  const BhExploreOptions options = {.bound = 0};
+  g_auto(BhExploreReport) report = {0};
+
+  bh_explore_bounded(&forgotten, &options, &report);
+  g_assert_nonnull(report.finding);
+  g_test_message("%s", report.finding);
+  g_assert_true(strstr(report.finding, "guest") != NULL);
+}
+
 int main(int argc, char **argv) {
   static const BhProtocol same_states[] = {
+      {.name = "guests-as-they-come", .run = guests_and_a_counter, .data = "as they come", .bound = 2},
+      {.name = "guests-left-to-the-end", .run = guests_and_a_counter, .data = "left to the end", .bound = 2},
       {.name = "two-entrants",
        .run = order_of_entrants,
        .data = GUINT_TO_POINTER(2),
@@ -150,5 +244,7 @@ int main(int argc, char **argv) {
     g_autofree char *path = g_strconcat("/reduction/", same_states[i].name, NULL);
     g_test_add_data_func(path, &same_states[i], assert_same_states);
   }
+  g_test_add_func("/reduction/leaving-to-the-end-loses-nothing", leaving_to_the_end_loses_nothing);
+  g_test_add_func("/reduction/what-is-left-to-the-end-has-to-come", what_is_left_to_the_end_has_to_come);
   return g_test_run();
 }

@@ -47,6 +47,7 @@ static struct {
   gint executions, answered;        /* atomic: of a VM session's, that ran, and of which the plugin was told so */
   gint container;                   /* atomic: the one that runs; 0: none */
   gint faults;                      /* atomic: that there were */
+  gint begun, ended;                /* atomic: processes */
   BhMutex lock;                     /* guards told */
   GHashTable *told;                 /* "plugin, kind of session, its id" → Told */
 } world;
@@ -262,6 +263,14 @@ typedef struct {
   guint threads, guest_steps, hooks, faults;
 } Counts;
 
+/* Somebody wants to be told of what runs, so that hosts and VMs are asked to watch; and is, of beginnings and ends in pairs. */
+static BhResult on_notice(gpointer data, const BhProcessNotice *notice) {
+  (void)data;
+  if (notice->activity.type == BH_PROCESS_CREATED) g_atomic_int_inc(&world.begun);
+  if (notice->activity.type == BH_PROCESS_EXITED) g_atomic_int_inc(&world.ended);
+  return BH_OK;
+}
+
 static void run(void (*scenario)(void), const Fault *fault, Counts *counts) {
   const BhMockPlugin plugins[] = {
       {.name = "First", .hooks = 0x3fff, .hook = on_hook, .data = (gpointer) "First"},
@@ -269,9 +278,12 @@ static void run(void (*scenario)(void), const Fault *fault, Counts *counts) {
   static const BhMockStep steps[] = {
       [FAULT_START] = BH_MOCK_START, [FAULT_LOAD] = BH_MOCK_LOAD, [FAULT_NOTIFY] = BH_MOCK_NOTIFY};
 
+  BhProcessNotify *notify;
+  guint64 id;
+
   world.fault = *fault;
   world.threads = world.guest_steps = world.hooks = world.executions = world.answered = 0;
-  world.container = world.faults = 0;
+  world.container = world.faults = world.begun = world.ended = 0;
   world.armed = TRUE;
   world.told = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
   bh_mutex_init(&world.lock, &world_class);
@@ -285,6 +297,9 @@ static void run(void (*scenario)(void), const Fault *fault, Counts *counts) {
   if (fault->kind == FAULT_START || fault->kind == FAULT_LOAD || fault->kind == FAULT_NOTIFY)
     bh_backend_mock_fail(world.backend, steps[fault->kind], NULL, fault->nth, fault->result);
 
+  notify = bh_service_process_notify(world.service);
+  g_assert_cmpint(bh_process_notify_add(notify, BH_NOTIFY_PROCESSES, BH_NOTIFY_SUBSYSTEMS, on_notice, NULL, &id),
+                  ==, BH_OK);
   scenario();
   counts->threads = (guint)g_atomic_int_get(&world.threads);
   counts->guest_steps = (guint)g_atomic_int_get(&world.guest_steps);
@@ -292,6 +307,8 @@ static void run(void (*scenario)(void), const Fault *fault, Counts *counts) {
   counts->faults += (guint)g_atomic_int_get(&world.faults);
   g_atomic_int_set(&world.armed, FALSE);
   check_service();
+  g_assert_cmpint(bh_process_notify_remove(notify, id), ==, BH_OK);
+  g_assert_cmpint(world.ended, <=, world.begun);
   bh_service_free(world.service);
   bh_backend_mock_free(world.backend);
   bh_fake_guest_clear(&world.guest);

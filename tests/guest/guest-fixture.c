@@ -35,7 +35,14 @@ static void on_container_ended(gpointer data, guint32 number) {
   bh_mutex_unlock(&deaths_lock);
 }
 
-static const BhVmEvents vm_events = {.died = on_died, .container_ended = on_container_ended};
+static BhResult on_activity(gpointer data, const BhActivity *activity) {
+  GuestFixture *fixture = data;
+
+  return fixture->activity != NULL ? fixture->activity(fixture->activity_data, activity) : BH_OK;
+}
+
+static const BhVmEvents vm_events = {
+    .died = on_died, .container_ended = on_container_ended, .activity = on_activity};
 
 gboolean guest_test_has_agent(void) {
 #ifdef G_OS_WIN32
@@ -108,6 +115,12 @@ void guest_test_add_all(const GuestTestRow *tests, guint count) {
   if (!guest_test_has_agent()) g_test_add_func("/guest/agent", skip);
 }
 
+void guest_test_add_agent(const GuestTestRow *tests, guint count) {
+  for (guint i = 0; i < count && guest_test_has_agent(); i++)
+    guest_test_add("agent", tests[i].name, tests[i].test);
+  if (!guest_test_has_agent()) g_test_add_func("/guest/agent", skip);
+}
+
 void guest_write(GuestFixture *fixture, const char *name, const char *contents) {
   g_autofree char *path = g_build_filename(fixture->folder, name, NULL);
 
@@ -117,6 +130,16 @@ void guest_write(GuestFixture *fixture, const char *name, const char *contents) 
 void guest_mount(GuestFixture *fixture, const char *linux_path, gboolean read_only) {
   g_assert_cmpint(fixture->vm->class->mount(fixture->vm, fixture->folder, linux_path, read_only, "test"), ==,
                   BH_OK);
+}
+
+void guest_mount_linux(GuestFixture *fixture, const char *folder, const char *linux_path) {
+#ifdef G_OS_WIN32
+  g_autofree char *host_path = g_strconcat("Z:", folder, NULL);
+#else
+  g_autofree char *host_path = g_strdup(folder);
+#endif
+
+  g_assert_cmpint(fixture->vm->class->mount(fixture->vm, host_path, linux_path, TRUE, "test"), ==, BH_OK);
 }
 
 char *guest_run_argv(GuestFixture *fixture, guint32 instance, const char *const *argv, const char *input) {

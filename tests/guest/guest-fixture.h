@@ -10,14 +10,18 @@
 
 #include "core/guest.h"
 
-typedef struct {
+typedef struct GuestFixture GuestFixture;
+
+struct GuestFixture {
   BhGuest *guest;
   BhVm *vm;
   gboolean real;
   char *folder;  /* on the host; empty at first */
   gint deaths;   /* how often the VM was said to have died; atomic */
   GArray *ended; /* the numbers of containers that were said to have ended, as often as they were */
-} GuestFixture;
+  BhResult (*activity)(gpointer data, const BhActivity *activity); /* gets the VM's, with activity_data; or NULL */
+  gpointer activity_data;
+};
 
 typedef void (*GuestTest)(GuestFixture *fixture, gconstpointer unused);
 
@@ -30,6 +34,9 @@ gboolean guest_test_has_agent(void);
 
 /* Registers a whole table, for each guest there is; or says that there is no agent here. */
 void guest_test_add_all(const GuestTestRow *tests, guint count);
+/* Likewise, for the real one alone. */
+void guest_test_add_agent(const GuestTestRow *tests, guint count);
+
 void guest_test_add(const char *guest, const char *name, GuestTest test);
 
 /* Writes a file into the fixture's folder. */
@@ -37,6 +44,9 @@ void guest_write(GuestFixture *fixture, const char *name, const char *contents);
 
 /* Mounts the fixture's folder. */
 void guest_mount(GuestFixture *fixture, const char *linux_path, gboolean read_only);
+
+/* Mounts another folder of the host's, as Linux spells it. */
+void guest_mount_linux(GuestFixture *fixture, const char *folder, const char *linux_path);
 
 /* Runs a program ("/bin/cat /data/file", words by single spaces), sends it input, ends its stdin, and returns what
  * it wrote, the caller's. */

@@ -168,12 +168,12 @@ static void what_the_other_side_may_not_say_is_malformed(void) {
   g_assert_cmpint(decode_header(8, 12345, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
   g_assert_cmpint(decode_header(8, BH_GUEST_HELLO, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
   g_assert_cmpint(decode_header(8, BH_GUEST_EXECUTE, 1, BH_GUEST_TO_CLIENT), ==, BH_GUEST_FRAME_MALFORMED);
-  for (guint32 type = BH_GUEST_UNMOUNT; type <= BH_GUEST_EXPORT; type++) {
+  for (guint32 type = BH_GUEST_UNMOUNT; type <= BH_GUEST_VERDICT; type++) {
     g_assert_cmpint(decode_header(8, type, 1, BH_GUEST_TO_CLIENT), ==, BH_GUEST_FRAME_MALFORMED);
     g_assert_cmpint(decode_header(8, type, 0, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
     g_assert_cmpint(decode_header(G_MAXUINT32, type, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
   }
-  g_assert_cmpint(decode_header(8, BH_GUEST_EXPORT + 1, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
+  g_assert_cmpint(decode_header(8, BH_GUEST_VERDICT + 1, 1, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
   g_assert_cmpint(decode_header(4, BH_GUEST_INSTANCE_STOP, 0, BH_GUEST_TO_AGENT), ==, BH_GUEST_FRAME_MALFORMED);
 }
 

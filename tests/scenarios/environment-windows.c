@@ -6,6 +6,7 @@
 #include "backend-win32/backend-win32.h"
 #include "guest/client.h"
 #include "guest/memory.h"
+#include "tests/common/spare-hosts.h"
 
 #include <windows.h>
 
@@ -35,6 +36,7 @@ static void register_host(const char *host) {
   static gboolean done;
   g_autofree char *proxystub = built("BULKHEAD_PROXYSTUB"), *cause = NULL;
 
+  g_setenv("BULKHEAD_DUMPS", "", TRUE); /* they take seconds under Wine, and are win32/dump's */
   if (!done && !bh_win32_register(TRUE, host, proxystub, &cause)) g_error("%s", cause);
   done = TRUE;
 }
@@ -58,7 +60,8 @@ void platform_open(Environment *environment) {
   }
   host = built("BULKHEAD_HOST");
   register_host(host);
-  environment->backend = open_backend(host, BH_WIN32_SIGNING_NOT_REQUIRED);
+  spare_hosts_fill(host);
+  environment->backend = open_backend(host, BH_WIN32_SIGNING_AS_BUILT);
   g_assert_true(bh_win32_current_user(&environment->user.token, &environment->user.sid));
   environment->inner_guest = is_wine() ? bh_guest_agent_new(g_getenv("BULKHEAD_AGENT")) : bh_guest_memory_new();
 }

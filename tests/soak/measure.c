@@ -27,6 +27,7 @@ typedef LONG(WINAPI *QuerySystem)(ULONG information, void *buffer, ULONG size, U
 
 static SystemHandles *all_handles;
 static QuerySystem query_system;
+static UCHAR kinds_of_rpc[3];
 static GHashTable *residents; /* the threads, and the hosts, that were there already */
 
 /* Before GLib's own constructors, which are the first to use slices. */
@@ -72,19 +73,48 @@ static double private_pages(void) {
 
 /* --- Handles, threads -------------------------------------------------------------------------------------------- */
 
-static double handles(void) {
-  DWORD count = 0;
+static void list_handles(void) {
   ULONG needed;
 
-  if (!soak_is_wine()) {
-    GetProcessHandleCount(GetCurrentProcess(), &count);
-    return count;
-  }
   if (query_system(SYSTEM_HANDLE_INFORMATION, all_handles, sizeof *all_handles, &needed) != 0)
     g_error("the handles cannot be listed");
+}
+
+/* The number by which the system knows the kind of an object. Closes the handle. */
+static UCHAR kind_of(HANDLE handle) {
+  UCHAR kind = 0;
+
+  list_handles();
   for (ULONG i = 0; i < all_handles->count; i++)
-    count += all_handles->handles[i].process == (USHORT)GetCurrentProcessId();
-  return count;
+    if (all_handles->handles[i].process == (USHORT)GetCurrentProcessId() &&
+        all_handles->handles[i].handle == (USHORT)(guintptr)handle)
+      kind = all_handles->handles[i].type;
+  CloseHandle(handle);
+  if (kind == 0) g_error("a handle of this process is not listed");
+  return kind;
+}
+
+static gboolean is_of_rpc(UCHAR kind) {
+  for (guint i = 0; i < G_N_ELEMENTS(kinds_of_rpc); i++)
+    if (kinds_of_rpc[i] == kind) return TRUE;
+  return FALSE;
+}
+
+static void measure_handles(SoakSample *sample) {
+  DWORD count = 0, ours = 0;
+
+  if (soak_is_wine()) {
+    list_handles();
+    for (ULONG i = 0; i < all_handles->count; i++) {
+      if (all_handles->handles[i].process != (USHORT)GetCurrentProcessId()) continue;
+      count++;
+      ours += !is_of_rpc(all_handles->handles[i].type);
+    }
+  } else {
+    GetProcessHandleCount(GetCurrentProcess(), &count);
+  }
+  sample->of[SOAK_HANDLES] = count;
+  sample->of[SOAK_OUR_KINDS] = ours;
 }
 
 static void for_threads(void (*func)(DWORD thread, gpointer data), gpointer data) {
@@ -105,7 +135,7 @@ SoakSample soak_measure(void) {
 
   measure_heaps(&sample);
   sample.of[SOAK_PAGES] = private_pages();
-  sample.of[SOAK_HANDLES] = handles();
+  measure_handles(&sample);
   sample.of[SOAK_THREADS] = 0;
   for_threads(count_thread, &sample.of[SOAK_THREADS]);
   return sample;
@@ -129,7 +159,10 @@ static void await_thread(DWORD thread, gpointer data) {
   if (g_hash_table_contains(residents, GUINT_TO_POINTER(thread))) return;
   handle = OpenThread(SYNCHRONIZE, FALSE, thread);
   if (handle == NULL) return; /* it has ended meanwhile */
-  wait->left += WaitForSingleObject(handle, left(wait->deadline)) != WAIT_OBJECT_0;
+  if (WaitForSingleObject(handle, left(wait->deadline)) != WAIT_OBJECT_0) {
+    g_hash_table_add(residents, GUINT_TO_POINTER(thread));
+    wait->left++;
+  }
   CloseHandle(handle);
 }
 
@@ -160,12 +193,16 @@ guint32 soak_await_hosts(gint64 timeout, guint *late) {
 
   *late = 0;
   while ((host = find_host()) != 0) {
-    HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, host);
-    gboolean gone = process == NULL || WaitForSingleObject(process, left(deadline)) == WAIT_OBJECT_0;
+    HANDLE process = OpenProcess(SYNCHRONIZE | PROCESS_TERMINATE | PROCESS_QUERY_INFORMATION, FALSE, host);
+    BOOL needed = TRUE;
+    gboolean gone;
 
+    /* The backend puts each into a job before it is asked for anything. */
+    if (process != NULL && IsProcessInJob(process, NULL, &needed) && !needed) TerminateProcess(process, 0);
+    gone = process == NULL || WaitForSingleObject(process, left(deadline)) == WAIT_OBJECT_0;
     if (process != NULL) CloseHandle(process);
     if (!gone) break;
-    ++*late;
+    *late += needed;
   }
   return host;
 }
@@ -180,6 +217,11 @@ void soak_measure_begin(void) {
   all_handles = g_new(SystemHandles, 1);
   query_system =
       (QuerySystem)(void (*)(void))GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQuerySystemInformation");
+  if (soak_is_wine()) {
+    kinds_of_rpc[0] = kind_of(CreateFileW(L"NUL", GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL));
+    kinds_of_rpc[1] = kind_of(CreateEventW(NULL, TRUE, FALSE, NULL));
+    kinds_of_rpc[2] = kind_of(CreateMutexW(NULL, FALSE, NULL));
+  }
   residents = g_hash_table_new(NULL, NULL);
   for_threads(add_resident, NULL);
   for (DWORD host = find_host(); host != 0; host = find_host()) add_resident(host, NULL);

@@ -5,6 +5,8 @@
  *   other heaps    likewise, of all other heaps: what COM, RPC and Wine's DLLs keep
  *   private pages  committed and not shared: heaps with their holes, stacks of threads, everything
  *   handles        GetProcessHandleCount; Wine 8 has 0 for that, and is asked for the list of all handles instead
+ *   of our kinds   under Wine only: handles but those to files, events and mutexes, of which its RPC keeps some. Processes, jobs,
+ *                  tokens, sections, threads: exact
  *   threads        a toolhelp snapshot
  *
  * Threading: one thread, while nobody else allocates much. */
@@ -12,7 +14,15 @@
 
 #include <glib.h>
 
-typedef enum { SOAK_C_HEAP, SOAK_OTHER_HEAPS, SOAK_PAGES, SOAK_HANDLES, SOAK_THREADS, SOAK_MEASURES } SoakMeasure;
+typedef enum {
+  SOAK_C_HEAP,
+  SOAK_OTHER_HEAPS,
+  SOAK_PAGES,
+  SOAK_HANDLES,
+  SOAK_OUR_KINDS,
+  SOAK_THREADS,
+  SOAK_MEASURES
+} SoakMeasure;
 
 typedef struct {
   double of[SOAK_MEASURES];
@@ -25,10 +35,10 @@ void soak_measure_begin(void);
 
 SoakSample soak_measure(void);
 
-/* Waits until no host process is left that was not there at the beginning, at most this long. 0: none is left; else one's
- * number. *late: how many had to be waited for. */
+/* Waits until no host process is left that was not there at the beginning, at most this long; those that nobody needed are
+ * ended. 0: none is left; else one's number. *late: how many had to be waited for. */
 guint32 soak_await_hosts(gint64 timeout, guint *late);
 
-/* Waits until all threads have ended that were not there at the beginning (a pool keeps its own for some seconds). How
- * many are left. */
+/* Waits until all threads have ended but those that were there already: a pool keeps its own for some seconds. One that stays
+ * for so long is there already from now on. How many are. */
 guint soak_await_threads(gint64 timeout);

@@ -7,14 +7,15 @@
 #include "work.h"
 
 #include <glib/gstdio.h>
-#include <string.h>
 #include <stdio.h>
+#include <string.h>
+#include <windows.h>
 
-#define OPERATIONS_S   70 /* what they may take together, on a busy machine */
+#define OPERATIONS_S   150 /* what they may take together, on a busy machine */
 #define STOP_S         120
 #define HOST_LINGERS_S 60 /* one that was started and not needed ends by itself after this at most */
 
-#define LOAD_TIMEOUT       (60 * G_USEC_PER_SEC)
+#define LOAD_TIMEOUT       (120 * G_USEC_PER_SEC)
 #define SHORT_LOAD_TIMEOUT (4 * G_USEC_PER_SEC)
 #define STOP_TIMEOUT       (60 * G_USEC_PER_SEC)
 #define SHORT_STOP_TIMEOUT (1 * G_USEC_PER_SEC)
@@ -42,14 +43,14 @@ static void copy_plugins(SoakWorld *world, const char *from) {
 }
 
 void soak_world_open(SoakWorld *world, const char *build) {
-  g_autofree char *host = g_build_filename(build, "backend-win32", "wslpluginhost.exe", NULL);
   g_autofree char *proxystub = g_build_filename(build, "backend-win32", "wslpluginproxystub.dll", NULL);
   g_autofree char *plugin = g_build_filename(build, "tests", "plugins", "scripted", "scripted.dll", NULL);
   g_autofree char *cause = NULL;
   g_autoptr(GError) error = NULL;
 
-  if (!bh_win32_register(TRUE, host, proxystub, &cause)) g_error("%s", cause);
-  world->backend = bh_backend_win32_new(&(BhWin32Settings){.host_path = host}, &cause);
+  world->host = g_build_filename(build, "backend-win32", "wslpluginhost.exe", NULL);
+  if (!bh_win32_register(TRUE, world->host, proxystub, &cause)) g_error("%s", cause);
+  world->backend = bh_backend_win32_new(&(BhWin32Settings){.host_path = world->host}, &cause);
   if (world->backend == NULL) g_error("%s", cause);
   world->guest = bh_guest_memory_new();
   if (!bh_win32_current_user(&world->user.token, &world->user.sid)) g_error("nobody runs this");
@@ -81,6 +82,23 @@ void soak_world_close(SoakWorld *world) {
   remove_folder(world->folder);
   for (guint i = 0; i < SOAK_PLUGINS; i++) g_free(world->plugins[i]);
   g_free(world->folder);
+  g_free(world->host);
+}
+
+/* Of several activations at once Wine 8 gives each the first host that comes, whoever had it started; and who finds none when
+ * it looks again, after seconds, does so for half a minute. So as many are started as there are activations, before the first
+ * (see also tests/common/spare-hosts.h). On Windows COM takes no server that it has not started. */
+static void start_hosts(const SoakWorld *world) {
+  g_autofree char *line = g_strdup_printf("\"%s\" -Embedding", world->host);
+  STARTUPINFOA startup = {.cb = sizeof startup};
+  PROCESS_INFORMATION process;
+
+  for (guint i = 0; i < SOAK_PLUGINS && soak_is_wine(); i++) {
+    if (!CreateProcessA(NULL, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process))
+      g_error("a host cannot be started");
+    CloseHandle(process.hThread);
+    CloseHandle(process.hProcess);
+  }
 }
 
 /* --- A round ----------------------------------------------------------------------------------------------------- */
@@ -100,7 +118,11 @@ static void on_trace(const BhTraceEvent *event, gpointer data) {
   if (g_str_equal(event->what, "host started")) fates->started[plugin] = TRUE;
   if (g_str_equal(event->what, "host ended") || g_str_equal(event->what, "crashed"))
     bad = fates->ended[plugin] = TRUE;
-  if (g_str_equal(event->what, "load") && BH_FAILED(event->result)) bad = fates->not_loaded[plugin] = TRUE;
+  if (g_str_equal(event->what, "load") && BH_FAILED(event->result)) {
+    fates->not_loaded[plugin] = TRUE;
+    /* On a busy machine Wine 8 may not activate a host that is there; that is nobody's death. */
+    bad = fates->started[plugin] || !soak_is_wine();
+  }
   if (bad && fates->first == NULL)
     fates->first = g_strdup_printf("plugin %s, %s: 0x%08X %s", event->who, event->what, (guint)event->result,
                                    event->detail != NULL ? event->detail : "");
@@ -157,6 +179,7 @@ void soak_round(SoakWorld *world, SoakMood mood, GRand *random, SoakCounts *coun
   Fates fates = {0};
   SoakWork work = {.user = &world->user, .folder = world->folder, .nothing_stops = mood == SOAK_HANGS_AT_STOP};
 
+  start_hosts(world);
   work.service = make_service(world, mood, scripts, &fates);
   for (guint i = 0; i < SOAK_VM_SESSIONS; i++) work.vms[i] = bh_service_open_session(work.service, &world->user);
   soak_watch("operations", OPERATIONS_S);

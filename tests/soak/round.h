@@ -6,6 +6,7 @@
 
 /* What all rounds have in common. */
 typedef struct {
+  char *host; /* wslpluginhost.exe */
   BhBackend *backend;
   BhGuest *guest;
   BhUser user;
@@ -27,5 +28,6 @@ typedef struct {
 } SoakCounts;
 
 /* Runs a round, and adds to *counts. Whatever must not be ends the program: an operation, or the stop, that does not
- * return; a failure without code or text; a host that is left over; in a calm round, one that does not start, or dies. */
+ * return; a failure without code or text; a host that is left over; in a calm round, one that dies, or (not under Wine) does not
+ * start. */
 void soak_round(SoakWorld *world, SoakMood mood, GRand *random, SoakCounts *counts);

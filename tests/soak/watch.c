@@ -2,12 +2,16 @@
 
 #include "core/sync.h"
 
+#include <stdio.h>
+
+#define SLOW (10 * G_USEC_PER_SEC) /* a step that takes longer is told */
+
 static const BhLockClass watch_class = {"soak watch", BH_RANK_LEAF, FALSE};
 
 static BhMutex lock; /* guards all below */
 static BhCond changed;
 static const char *step;
-static gint64 deadline;
+static gint64 began, deadline;
 static const char *slots[SOAK_WATCH_SLOTS];
 static gboolean over;
 static BhThread *thread;
@@ -37,6 +41,9 @@ void soak_watch_begin(void) {
 
 void soak_watch(const char *what, guint seconds) {
   bh_mutex_lock(&lock);
+  if (step != NULL && bh_clock_now() - began > SLOW)
+    printf("        %s took %u s\n", step, (guint)((bh_clock_now() - began) / G_USEC_PER_SEC));
+  began = bh_clock_now();
   step = what;
   deadline = bh_clock_deadline((gint64)seconds * G_USEC_PER_SEC);
   bh_cond_broadcast(&changed);

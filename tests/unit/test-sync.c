@@ -2,6 +2,12 @@
 #include "core/sync.h"
 #include "tests/common/gate.h"
 
+#ifdef G_OS_WIN32
+#include <windows.h>
+#else
+#include <pthread.h>
+#endif
+
 static const BhLockClass lock_class = {"test lock", BH_RANK_MANAGER, FALSE};
 
 /* --- Waiting ------------------------------------------------------------------------------------------------------ */
@@ -98,6 +104,38 @@ static void each_thread_is_itself(void) {
   g_assert_true(bh_local_get(&local) == &other);
   g_assert_cmpint(g_atomic_int_get(&freed), ==, 1); /* the other thread's, at its end */
   bh_local_set(&local, NULL);
+}
+
+/* One that neither we nor GLib have made, as COM's and a pool's. */
+#ifdef G_OS_WIN32
+static DWORD WINAPI foreign(void *data) {
+  identify(data);
+  return 0;
+}
+
+static void run_foreign(Identity *identity) {
+  HANDLE thread = CreateThread(NULL, 0, foreign, identity, 0, NULL);
+
+  g_assert_nonnull(thread);
+  g_assert_cmpuint(WaitForSingleObject(thread, INFINITE), ==, WAIT_OBJECT_0);
+  CloseHandle(thread);
+}
+#else
+static void run_foreign(Identity *identity) {
+  pthread_t thread;
+
+  g_assert_cmpint(pthread_create(&thread, NULL, identify, identity), ==, 0);
+  g_assert_cmpint(pthread_join(thread, NULL), ==, 0);
+}
+#endif
+
+static void a_foreign_thread_leaves_nothing(void) {
+  const int before = g_atomic_int_get(&freed);
+  Identity other = {0};
+
+  run_foreign(&other);
+  g_assert_null(other.local);
+  g_assert_cmpint(g_atomic_int_get(&freed), ==, before + 1);
 }
 
 /* --- The observer ------------------------------------------------------------------------------------------------- */
@@ -203,6 +241,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/sync/wait/a-deadline-ends-it", a_deadline_ends_a_wait);
   g_test_add_func("/sync/wait/a-broadcast-wakes-all", a_broadcast_wakes_all);
   g_test_add_func("/sync/thread/each-is-itself", each_thread_is_itself);
+  g_test_add_func("/sync/thread/a-foreign-one-leaves-nothing", a_foreign_thread_leaves_nothing);
   g_test_add_func("/sync/observer/sees-it-all", an_observer_sees_it_all);
   g_test_add_func("/sync/observer/side-by-side", observers_stand_side_by_side);
   return g_test_run();

@@ -1,5 +1,10 @@
 #include "fixture.h"
 
+#include "core/host-crash.h"
+#include "tests/common/spare-hosts.h"
+
+#define PSAPI_VERSION 2 /* kernel32 has its functions */
+#include <psapi.h>
 #include <string.h>
 
 static const BhLockClass fixture_class = {"fixture", BH_RANK_LEAF, FALSE};
@@ -132,7 +137,13 @@ static void on_died(gpointer data, const char *how) {
   bh_mutex_unlock(&fixture->lock);
 }
 
-static const BhLinkEvents events = {on_call, on_died};
+void (*fixture_activity)(gpointer data, const BhActivity *activity);
+
+static void on_activity(gpointer data, const BhActivity *activity) {
+  fixture_activity(data, activity);
+}
+
+static const BhLinkEvents events = {.call = on_call, .died = on_died, .activity = on_activity};
 
 /* --- A host --------------------------------------------------------------------------------------------- */
 
@@ -145,6 +156,7 @@ void fixture_open(Fixture *fixture, const char *path) {
   memset(fixture, 0, sizeof *fixture);
   bh_mutex_init(&fixture->lock, &fixture_class);
   bh_cond_init(&fixture->changed);
+  spare_hosts_fill(host);
   fixture->backend = bh_backend_win32_new(&settings, &cause);
   g_assert_cmpstr(cause, ==, NULL);
   fixture->backend->class->start(fixture->backend, &spec, &events, fixture, &fixture->link, &cause);
@@ -272,15 +284,41 @@ typedef struct {
 
 guint fixture_handles(DWORD pid) {
   typedef LONG(WINAPI * Query)(ULONG information, void *buffer, ULONG size, ULONG *needed);
-  const ULONG system_handle_information = 16, size = 16 * 1024 * 1024;
+  const ULONG system_handle_information = 16;
+  const LONG too_small = (LONG)0xC0000004; /* STATUS_INFO_LENGTH_MISMATCH */
   const Query query =
       (Query)(void (*)(void))GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "NtQuerySystemInformation");
-  g_autofree SystemHandles *all = g_malloc0(size);
-  ULONG needed;
+  g_autofree SystemHandles *all = NULL;
+  ULONG size = 128 * 1024, needed;
+  LONG status = too_small;
   guint count = 0;
 
-  g_assert_cmphex((guint)query(system_handle_information, all, size, &needed), ==, 0);
+  while (status == too_small) {
+    size *= 2;
+    all = g_realloc(all, size);
+    status = query(system_handle_information, all, size, &needed);
+  }
+  g_assert_cmphex((guint)status, ==, 0);
   for (ULONG i = 0; i < all->count; i++) count += all->handles[i].process == (USHORT)pid;
   g_assert_cmpuint(count, >, 0);
   return count;
+}
+
+gsize fixture_memory(void) {
+  PROCESS_MEMORY_COUNTERS counters = {.cb = sizeof counters};
+  g_assert_true(GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof counters));
+  return counters.PagefileUsage;
+}
+
+gboolean fixture_is_wine(void) {
+  return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
+}
+
+void fixture_assert_dead(BhResult status) {
+  if (bh_host_crash_classify(status) != BH_TRANSPORT_DEAD) g_error("0x%08x is no dead host", (guint)status);
+}
+
+void fixture_assert_how(Fixture *fixture, const char *expected) {
+  const char *how = fixture_await_death(fixture);
+  if (strstr(how, expected) == NULL) g_error("'%s' does not say '%s'", how, expected);
 }

@@ -33,6 +33,9 @@ typedef struct {
   guint waiting;                          /* calls that wait for it */
 } Fixture;
 
+/* Gets BhLinkEvents.activity, with the Fixture as data. Set by whoever has a link watch. */
+extern void (*fixture_activity)(gpointer data, const BhActivity *activity);
+
 /* Registers host and proxies for this user, once per test program; sets up GLib's tests. */
 void fixture_init(int *argc, char ***argv);
 
@@ -74,3 +77,12 @@ void fixture_stop(Fixture *fixture);
 
 /* How many handles a process has. (GetProcessHandleCount is always 0 under Wine.) */
 guint fixture_handles(DWORD pid);
+
+/* What this process has committed, in bytes. Ask before fixture_handles, whose list of all handles Wine may keep. */
+gsize fixture_memory(void);
+
+gboolean fixture_is_wine(void);
+
+/* Asserts that the host is dead, by the transport's status; that how it died contains this text. */
+void fixture_assert_dead(BhResult status);
+void fixture_assert_how(Fixture *fixture, const char *expected);

@@ -3,9 +3,6 @@
  *   test-win32-churn [NUMBER]      how many in all; 48 without */
 #include "fixture.h"
 
-#include <windows.h>
-
-#include <psapi.h>
 #include <stdlib.h>
 #include <tlhelp32.h>
 
@@ -19,7 +16,7 @@ typedef struct {
   guint hosts;   /* processes */
   guint handles; /* of this process */
   guint keys;    /* where COM's registrations are, and ours */
-  gsize memory;  /* this process's own; for people to read */
+  gsize memory;  /* of this process, committed */
 } Weight;
 
 static guint count_hosts(void) {
@@ -57,15 +54,13 @@ static guint count_keys(void) {
 }
 
 static Weight weigh(void) {
-  PROCESS_MEMORY_COUNTERS memory = {.cb = sizeof memory};
-
-  GetProcessMemoryInfo(GetCurrentProcess(), &memory, sizeof memory);
-  return (Weight){count_hosts(), fixture_handles(GetCurrentProcessId()), count_keys(), memory.PagefileUsage};
+  const gsize memory = fixture_memory();
+  return (Weight){count_hosts(), fixture_handles(GetCurrentProcessId()), count_keys(), memory};
 }
 
 /* --- Batches -------------------------------------------------------------------------------------------- */
 
-static const BhLinkEvents events = {NULL, NULL}; /* nothing calls, and none is to die */
+static const BhLinkEvents events = {0}; /* nothing calls, and none is to die */
 
 static gpointer live(gpointer data) {
   BhBackend *backend = data;
@@ -90,6 +85,13 @@ static void say(const char *when, const Weight *weight) {
                  weight->handles, weight->keys, weight->memory / 1024);
 }
 
+/* Of memory, in bytes. Wine 8 keeps some of each activation: of one that is CoCreateInstance and Release, and nothing of
+ * ours, some 25 KiB (4.4 MiB of 176), and of ours, which last longer, 5 to 14. */
+static gsize allowed_growth(void) {
+  const gsize once = 1024 * 1024;
+  return fixture_is_wine() ? once + total * 16 * 1024 : once;
+}
+
 static void test_churn(void) {
   g_autofree char *host = fixture_built("backend-win32/wslpluginhost.exe");
   const BhWin32Settings settings = {.host_path = host};
@@ -106,10 +108,10 @@ static void test_churn(void) {
   say("after", &after);
   g_test_message("%u in batches of %d, %.0f ms each batch", total, BATCH,
                  (double)(bh_clock_now() - began) / 1e3 / MAX(1, (total - 1) / BATCH));
-  g_assert_cmpuint(before.hosts, ==, 0);
-  g_assert_cmpuint(after.hosts, ==, 0);
+  g_assert_cmpuint(after.hosts, <=, before.hosts);          /* another program's may be just about to end */
   g_assert_cmpuint(after.handles, <=, before.handles + 10); /* COM's threads come and go */
   g_assert_cmpuint(after.keys, ==, before.keys);
+  g_assert_cmpuint(after.memory, <=, before.memory + allowed_growth());
   bh_backend_win32_free(backend);
 }
 

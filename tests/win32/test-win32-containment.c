@@ -177,7 +177,7 @@ static void test_released(void) {
 /* A second fixture, whose link is the first one's backend's: two plugins of one service. */
 static void share_backend(Fixture *one, Fixture *other) {
   g_autofree char *path = fixture_built("tests/win32/test-win32-containment-plugin.dll");
-  static const BhLinkEvents events = {NULL, NULL}; /* it does not call, and is not to die */
+  static const BhLinkEvents events = {0}; /* it does not call, and is not to die */
   const BhPluginSpec spec = {"OtherPlugin", path};
 
   *other = (Fixture){.backend = one->backend};
@@ -302,7 +302,7 @@ static void test_not_contained_is_refused(void) {
   g_autofree char *host = fixture_built("backend-win32/wslpluginhost.exe");
   const BhWin32Settings settings = {.host_path = host};
   const BhPluginSpec spec = {"TestPlugin", "C:\\plugin.dll"};
-  const BhLinkEvents events = {NULL, NULL};
+  const BhLinkEvents events = {0};
   g_autofree char *cause = NULL;
   BhBackend *backend = bh_backend_win32_new(&settings, NULL);
   HANDLE own = ((BhWin32Backend *)backend)->job;

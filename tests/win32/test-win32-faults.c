@@ -1,9 +1,6 @@
 /* Row 36, 37, 58: whatever ends a host is noticed once, and named. (What a plugin does on purpose is in
  * test-win32-hardening.c.) */
 #include "fixture.h"
-#include "core/host-crash.h"
-
-#include <string.h>
 
 typedef struct {
   const char *command; /* of faults.dll */
@@ -22,15 +19,6 @@ static const Fault faults[] = {
     {"terminate-0", "exit code 0"},
 };
 
-static void assert_dead(BhResult status) {
-  if (bh_host_crash_classify(status) != BH_TRANSPORT_DEAD) g_error("0x%08x is no dead host", (guint)status);
-}
-
-static void assert_how(Fixture *fixture, const char *expected) {
-  const char *how = fixture_await_death(fixture);
-  if (strstr(how, expected) == NULL) g_error("'%s' does not say '%s'", how, expected);
-}
-
 static void test_in_hook(gconstpointer data) {
   const Fault *fault = data;
   Fixture fixture;
@@ -38,11 +26,11 @@ static void test_in_hook(gconstpointer data) {
 
   fixture_start(&fixture, "faults");
   g_auto(BhNotifyReply) reply = fixture_command(&fixture, fault->command, &status);
-  assert_dead(status);
-  assert_how(&fixture, fault->how);
+  fixture_assert_dead(status);
+  fixture_assert_how(&fixture, fault->how);
   /* And it stays dead. */
   g_auto(BhNotifyReply) next = fixture_command(&fixture, "succeed", &status);
-  assert_dead(status);
+  fixture_assert_dead(status);
   fixture_stop(&fixture);
 }
 
@@ -52,8 +40,8 @@ static void test_cxx_exception_leaves_hook(void) {
 
   fixture_start(&fixture, "cxx");
   g_auto(BhNotifyReply) reply = fixture_command(&fixture, "throw", &status);
-  assert_dead(status);
-  assert_how(&fixture, "uncaught C++ exception");
+  fixture_assert_dead(status);
+  fixture_assert_how(&fixture, "uncaught C++ exception");
   fixture_stop(&fixture);
 }
 
@@ -81,14 +69,14 @@ static void test_own_thread(void) {
   g_auto(BhNotifyReply) prepared = fixture_command(&fixture, "own-thread-prepare", &status);
   g_assert_cmphex((guint)prepared.result, ==, 0);
   g_auto(BhNotifyReply) reply = fixture_command(&fixture, "own-thread-fault", &status);
-  assert_how(&fixture, "access violation writing 0x0 at faults.dll+0x");
+  fixture_assert_how(&fixture, "access violation writing 0x0 at faults.dll+0x");
   fixture_stop(&fixture);
 }
 
 static gpointer notify_waiting(gpointer data) {
   BhResult status;
   g_auto(BhNotifyReply) reply = fixture_command(data, "mount", &status);
-  assert_dead(status);
+  fixture_assert_dead(status);
   return NULL;
 }
 
@@ -145,7 +133,7 @@ static void test_load_hangs(gconstpointer name) {
   fixture_await_hang(&fixture);
   fixture.backend->class->kill(fixture.link, "loading took too long");
   bh_thread_join(thread);
-  assert_dead(loading.status);
+  fixture_assert_dead(loading.status);
   g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
   fixture_stop(&fixture);
 }
@@ -163,7 +151,7 @@ static void test_load_waits(void) {
   fixture_await_waiting(&fixture, 1);
   fixture.backend->class->kill(fixture.link, "loading took too long");
   bh_thread_join(thread);
-  assert_dead(loading.status);
+  fixture_assert_dead(loading.status);
   g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
   fixture_ungate(&fixture);
   fixture_stop(&fixture);
@@ -175,8 +163,8 @@ static void test_entry_point_faults(void) {
   BhResult status;
 
   fixture_load_path(&fixture, path, &status);
-  assert_dead(status);
-  assert_how(&fixture, "access violation");
+  fixture_assert_dead(status);
+  fixture_assert_how(&fixture, "access violation");
   fixture_stop(&fixture);
 }
 

@@ -98,17 +98,18 @@ static int be_stranger(const char *reference) {
                  .linux_path = (char *)"/",
                  .name = (char *)"stranger"};
   g_autoptr(GBytes) record = bh_record_encode_call(&call, NULL);
+  UINT64 report = 0;
   UINT32 size = 0;
   BYTE *array = NULL;
 
   CoInitializeEx(NULL, COINIT_MULTITHREADED);
   callback = unmarshal(reference, &IID_IWslPluginHostCallback);
   if (callback == NULL) return 1;
-  if (IWslPluginHostCallback_Hello(callback) != E_ACCESSDENIED) return 2;
+  if (IWslPluginHostCallback_Hello(callback, &report) != E_ACCESSDENIED) return 2;
   if (IWslPluginHostCallback_Call(callback, call.api, (UINT32)g_bytes_get_size(record),
                                   g_bytes_get_data(record, NULL), &size, &array) != E_ACCESSDENIED)
     return 3;
-  if (size != 0 || array != NULL) return 4;
+  if (size != 0 || array != NULL || report != 0) return 4;
   if (IWslPluginHostCallback_Goodbye(callback) != E_ACCESSDENIED) return 5;
   IWslPluginHostCallback_Release(callback);
   return 0;
@@ -139,7 +140,7 @@ static void test_other_image_is_refused(void) {
   g_autofree char *other = fixture_built("backend-win32/wslpluginproxystub.dll");
   const BhWin32Settings settings = {.host_path = other};
   const BhPluginSpec spec = {"TestPlugin", "C:\\plugin.dll"};
-  const BhLinkEvents events = {NULL, NULL};
+  const BhLinkEvents events = {0};
   g_autofree char *cause = NULL;
   BhBackend *backend = bh_backend_win32_new(&settings, NULL);
   BhLink *link = NULL;
@@ -196,16 +197,40 @@ static void test_killed_service_takes_its_host_along(void) {
   CloseHandle(output);
 }
 
-static void test_never_asked_to_load(void) {
+/* As COM does, or somebody by hand. */
+static HANDLE start_host(const char *options) {
   g_autofree char *path = fixture_built("backend-win32/wslpluginhost.exe");
-  g_autofree char *line = g_strdup_printf("\"%s\" -Embedding /startup-timeout=200", path);
+  g_autofree char *line = g_strdup_printf("\"%s\" -Embedding %s", path, options);
   g_autofree wchar_t *wide_line = bh_wire_wide(line);
   STARTUPINFOW startup = {.cb = sizeof startup};
   PROCESS_INFORMATION process;
 
   g_assert_true(CreateProcessW(NULL, wide_line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process));
   CloseHandle(process.hThread);
-  g_assert_cmphex(exit_code(process.hProcess), ==, BH_EXIT_NEVER_ASKED);
+  return process.hProcess;
+}
+
+static void test_never_asked_to_load(void) {
+  g_assert_cmphex(exit_code(start_host("/startup-timeout=200")), ==, BH_EXIT_NEVER_ASKED);
+}
+
+/* Hosts that are killed before anybody has asked for them: whoever asks gets one that lives. */
+static void test_killed_before_they_are_asked(void) {
+  HANDLE hosts[4];
+  Fixture fixture;
+
+  for (guint i = 0; i < G_N_ELEMENTS(hosts); i++) hosts[i] = start_host("");
+  fixture_start(&fixture, "faults"); /* by when they have registered, or nearly */
+  fixture_stop(&fixture);
+  for (guint i = 0; i < G_N_ELEMENTS(hosts); i++) {
+    TerminateProcess(hosts[i], 0);
+    WaitForSingleObject(hosts[i], INFINITE);
+    CloseHandle(hosts[i]);
+  }
+  for (guint i = 0; i < 2 * G_N_ELEMENTS(hosts); i++) { /* until none of them is found any more */
+    fixture_start(&fixture, "faults");
+    fixture_stop(&fixture);
+  }
 }
 
 /* A host that was let go and does not end is ended. */
@@ -250,6 +275,7 @@ int main(int argc, char **argv) {
   g_test_add_func("/win32/host/is-in-the-job", test_is_in_the_job);
   g_test_add_func("/win32/host/44-killed-service-takes-its-host-along", test_killed_service_takes_its_host_along);
   g_test_add_func("/win32/host/45-never-asked-to-load", test_never_asked_to_load);
+  g_test_add_func("/win32/host/killed-before-they-are-asked", test_killed_before_they_are_asked);
   g_test_add_func("/win32/host/release-is-bounded", test_release_is_bounded);
   g_test_add_func("/win32/host/exit-code-words", test_exit_code_words);
   return g_test_run();

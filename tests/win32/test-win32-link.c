@@ -186,6 +186,70 @@ static void exchange(Fixture *fixture, int count) {
   }
 }
 
+/* --- Late calls ----------------------------------------------------------------------------------------- */
+
+static HANDLE told_to_call; /* NULL: no such test runs */
+
+/* A release that waits for a call has begun. */
+static void on_wait(const BhLockClass *lock_class, G_GNUC_UNUSED gconstpointer lock) {
+  if (told_to_call != NULL && g_str_equal(lock_class->name, "host callback")) SetEvent(told_to_call);
+}
+
+static HANDLE shared_event(const Fixture *fixture, const char *what) {
+  g_autofree char *text = g_strdup_printf("bulkhead-faults-%s-%u", what, fixture->link->class->pid(fixture->link));
+  g_autofree wchar_t *name = bh_wire_wide(text);
+  return CreateEventW(NULL, TRUE, FALSE, name);
+}
+
+static gpointer stop(gpointer fixture) {
+  fixture_stop(fixture);
+  return NULL;
+}
+
+/* One of the plugin's threads has a call in the service, so the release waits; another one's, which comes after that has
+ * begun, is refused while the host still lives. */
+static void test_call_during_release(void) {
+  HANDLE refused;
+  Fixture fixture;
+  BhResult status;
+  BhThread *thread;
+
+  fixture_start(&fixture, "faults");
+  g_auto(BhNotifyReply) later = fixture_command(&fixture, "call-later", &status);
+  g_auto(BhNotifyReply) calling = fixture_command(&fixture, "keep-calling", &status);
+  g_assert_cmphex((guint)status, ==, 0);
+  refused = shared_event(&fixture, "refused");
+  fixture_gate(&fixture);
+  fixture_await_waiting(&fixture, 1);
+  told_to_call = shared_event(&fixture, "call");
+  thread = bh_thread_new("release", BH_RANK_LEAF, stop, &fixture);
+  g_assert_cmpuint(WaitForSingleObject(refused, 10 * 1000), ==, WAIT_OBJECT_0);
+  fixture_ungate(&fixture);
+  bh_thread_join(thread);
+  CloseHandle(refused);
+  CloseHandle(told_to_call);
+  told_to_call = NULL;
+}
+
+/* In the very end, the host knows by itself. */
+static void test_call_after_release(void) {
+  g_autofree char *path = fixture_copy_plugin("faults", "detach-calls");
+  DWORD code = 0;
+  HANDLE process;
+  Fixture fixture;
+  BhResult status;
+
+  fixture_load_path(&fixture, path, &status);
+  g_assert_cmphex((guint)fixture.load.result, ==, 0);
+  process = OpenProcess(PROCESS_QUERY_INFORMATION, FALSE, fixture.link->class->pid(fixture.link));
+  fixture_stop(&fixture);
+  g_assert_true(GetExitCodeProcess(process, &code));
+  g_assert_cmpuint(code, ==, 77);
+  CloseHandle(process);
+}
+
+/* -------------------------------------------------------------------------------------------------------- */
+
 static void test_handles_stay_flat(void) {
   Fixture fixture;
   guint ours, hosts;
@@ -243,8 +307,10 @@ static void test_reply_is_shorter_than_it_says(void) {
 int main(int argc, char **argv) {
   static const char *const commands[] = {"check-token", "mount",    "thread-none",    "thread-mta",
                                          "thread-sta",  "oversize", "null-arguments", "a-process"};
+  static const BhSyncObserver observer = {.wait = on_wait};
 
   fixture_init(&argc, &argv);
+  bh_sync_add_observer(&observer);
   g_test_add_func("/win32/link/46-start-and-release", test_start_and_release);
   g_test_add_func("/win32/link/53-result-is-data", test_result_is_data);
   g_test_add_func("/win32/link/record-arrives-whole", test_record_arrives_whole);
@@ -258,6 +324,8 @@ int main(int argc, char **argv) {
   g_test_add_func("/win32/link/two-at-once", test_two_at_once);
   g_test_add_func("/win32/link/embedder-in-sta", test_embedder_in_sta);
   g_test_add_func("/win32/link/release-while-calls-come", test_release_while_calls_come);
+  g_test_add_func("/win32/link/call-during-release", test_call_during_release);
+  g_test_add_func("/win32/link/call-after-release", test_call_after_release);
   g_test_add_func("/win32/link/handles-stay-flat", test_handles_stay_flat);
   g_test_add_func("/win32/link/lives-leave-nothing", test_lives_leave_nothing);
   for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {

@@ -142,7 +142,7 @@ static void test_not_registered(void) {
   g_autofree char *proxystub = fixture_built("backend-win32/wslpluginproxystub.dll");
   const BhWin32Settings settings = {.host_path = host};
   const BhPluginSpec spec = {"TestPlugin", "C:\\plugin.dll"};
-  const BhLinkEvents events = {NULL, NULL};
+  const BhLinkEvents events = {0};
   g_autofree char *cause = NULL;
   BhBackend *backend = bh_backend_win32_new(&settings, NULL);
   BhLink *link = NULL;

@@ -7,7 +7,7 @@
 
 #include "backend-win32/service/callback.h"
 #include "backend-win32/service/handover.h"
-#include "backend-win32/service/security.h"
+#include "backend-win32/security.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -185,13 +185,14 @@ static IWslPluginHostCallback *unmarshal(const char *path) {
 /* Exit code 0: each method refused. */
 static int be_stranger(const char *path) {
   IWslPluginHostCallback *callback;
+  UINT64 report = 0;
   UINT32 size = 1;
   BYTE *array = NULL;
 
   CoInitializeEx(NULL, COINIT_MULTITHREADED);
   callback = unmarshal(path);
   if (callback == NULL) return 1;
-  if (IWslPluginHostCallback_Hello(callback) != E_ACCESSDENIED) return 2;
+  if (IWslPluginHostCallback_Hello(callback, &report) != E_ACCESSDENIED) return 2;
   if (IWslPluginHostCallback_Call(callback, BH_API_MOUNT_FOLDER, 0, (const BYTE *)"", &size, &array) !=
       E_ACCESSDENIED)
     return 3;
@@ -211,7 +212,7 @@ static void test_stranger_says_hello_first(void) {
   g_autofree char *host = fixture_built("backend-win32/wslpluginhost.exe");
   const BhWin32Settings settings = {.host_path = host};
   const BhPluginSpec spec = {"TestPlugin", "C:\\plugin.dll"};
-  const BhLinkEvents events = {NULL, NULL};
+  const BhLinkEvents events = {0};
   BhBackend *backend = bh_backend_win32_new(&settings, NULL);
   BhWin32Link *link = bh_win32_link_new((BhWin32Backend *)backend, &spec, &events, NULL);
   g_autofree char *path = marshal((IUnknown *)bh_callback_interface(link->callback));

@@ -143,20 +143,6 @@ static void refuse(const char *path, BhResult result, const char *says) {
 
 /* --- Kinds of signatures -------------------------------------------------------------------------------- */
 
-static void test_settings(void) {
-  static const struct {
-    BhWin32Signing signing;
-    gboolean required;
-  } cases[] = {{BH_WIN32_SIGNING_REQUIRED, TRUE}, {BH_WIN32_SIGNING_NOT_REQUIRED, FALSE}};
-
-  for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-    const BhWin32Settings settings = {"C:\\host.exe", cases[i].signing};
-    BhBackend *backend = bh_backend_win32_new(&settings, NULL);
-    g_assert_cmpint(((BhWin32Backend *)backend)->signed_only, ==, cases[i].required);
-    bh_backend_win32_free(backend);
-  }
-}
-
 static void test_signed(void) {
   g_autofree char *own = make_folder("signed");
   g_autofree char *path = NULL;
@@ -508,7 +494,6 @@ int main(int argc, char **argv) {
   folder = g_dir_make_tmp("bulkhead-signature-XXXXXX", NULL);
   g_assert_nonnull(folder);
   trust_root();
-  g_test_add_func("/win32/signature/settings", test_settings);
   g_test_add_func("/win32/signature/signed", test_signed);
   g_test_add_func("/win32/signature/not-required", test_not_required);
   g_test_add_func("/win32/signature/35-unsigned", test_35_unsigned);

@@ -241,6 +241,25 @@ static HRESULT keep_calling(void) {
   return S_OK;
 }
 
+/* An event that bears this process's number, for who waits in another. */
+static HANDLE shared_event(const wchar_t *what) {
+  wchar_t name[64];
+  swprintf(name, COUNT(name), L"bulkhead-faults-%ls-%lu", what, GetCurrentProcessId());
+  return CreateEventW(NULL, TRUE, FALSE, name);
+}
+
+static DWORD WINAPI call_when_told(void *refused) {
+  WaitForSingleObject(shared_event(L"call"), INFINITE);
+  if (mount() == E_UNEXPECTED) SetEvent(refused);
+  return 0;
+}
+
+/* Leaves a thread behind that calls when it is told to, and tells whether the service no longer serves it. */
+static HRESULT call_later(void) {
+  CloseHandle(CreateThread(NULL, 0, call_when_told, shared_event(L"refused"), 0, NULL));
+  return S_OK;
+}
+
 static HRESULT a_process(void) {
   LPCSTR environment[] = {"A=1", NULL};
   WSLCProcessHandle process;
@@ -328,6 +347,7 @@ static const struct {
     {L"thread-mta", thread_mta},
     {L"thread-sta", thread_sta},
     {L"keep-calling", keep_calling},
+    {L"call-later", call_later},
     {L"a-process", a_process},
 };
 
@@ -361,6 +381,8 @@ BOOL WINAPI DllMain(HINSTANCE instance, DWORD reason, void *reserved) {
 
   (void)reserved;
   if (reason == DLL_PROCESS_DETACH && is_called(L"detach-hangs")) Sleep(INFINITE);
+  if (reason == DLL_PROCESS_DETACH && is_called(L"detach-calls"))
+    TerminateProcess(GetCurrentProcess(), mount() == E_UNEXPECTED ? 77 : 78);
   if (reason != DLL_PROCESS_ATTACH) return TRUE;
   GetModuleFileNameW(instance, path, MAX_PATH);
   wcscpy(own_name, wcsrchr(path, L'\\') + 1);

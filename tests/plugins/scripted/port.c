@@ -238,6 +238,32 @@ static void port_join(gpointer host, gpointer thread) {
   bh_thread_join(thread);
 }
 
+/* ---- Children ------------------------------------------------------------------------------------------ */
+
+/* Each argument in quotes, as the C runtime takes them apart; a script's words have no quote and no backslash at their end. */
+static gpointer port_start_child(gpointer host, const char *const *arguments) {
+  g_autofree char *joined = g_strjoinv("\" \"", (char **)arguments), *line = g_strconcat("\"", joined, "\"", NULL);
+  g_autofree wchar_t *command = wide(line);
+  STARTUPINFOW startup = {.cb = sizeof startup};
+  PROCESS_INFORMATION process;
+
+  (void)host;
+  if (!CreateProcessW(NULL, command, NULL, NULL, FALSE, CREATE_NO_WINDOW, NULL, NULL, &startup, &process))
+    return NULL;
+  CloseHandle(process.hThread);
+  return process.hProcess;
+}
+
+static gboolean port_end_child(gpointer host, gpointer child, guint32 code) {
+  gboolean ended =
+      TerminateProcess(child, code) || GetLastError() == ERROR_ACCESS_DENIED; /* it has ended by itself */
+
+  (void)host;
+  if (ended) WaitForSingleObject(child, INFINITE);
+  CloseHandle(child);
+  return ended;
+}
+
 /* ---- Death --------------------------------------------------------------------------------------------- */
 
 static volatile gboolean for_ever = TRUE;
@@ -273,5 +299,7 @@ const BhScriptPort plugin_port = {
     .user_name = port_user_name,
     .spawn = port_spawn,
     .join = port_join,
+    .start_child = port_start_child,
+    .end_child = port_end_child,
     .crash = port_crash,
 };

@@ -1,7 +1,7 @@
 /* security.h: who may start a host, and who may call it or us, as COM wants it: as security descriptors.
  *
  *   in the registry (registration.c)       AppID's LaunchPermission, AccessPermission: self-relative bytes
- *   in CoInitializeSecurity (backend.c)    this process's: absolute
+ *   in CoInitializeSecurity                this process's, service or host: absolute
  *
  * They let in one user, and SYSTEM: COM's own service control manager calls servers as SYSTEM, to activate them, and
  * an access list without it has every activation fail. For a service that is SYSTEM, that leaves SYSTEM alone.
@@ -35,5 +35,10 @@ GBytes *bh_security_descriptor(BhSecurityWho who, guint32 rights);
 
 /* The same as an absolute one. The caller's, g_free as a whole. */
 PSECURITY_DESCRIPTOR bh_security_absolute(GBytes *descriptor);
+
+/* This process's own security towards COM, as whom it calls and as who is called. Only this user and SYSTEM may call;
+ * calls are encrypted both ways; whom we call learns who we are, and may not act as us; nobody's data chooses a class to
+ * be loaded. Once, when COM is there: RPC_E_TOO_LATE afterwards. */
+HRESULT bh_security_set_up(void);
 
 G_END_DECLS

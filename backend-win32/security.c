@@ -1,4 +1,4 @@
-#include "backend-win32/service/security.h"
+#include "backend-win32/security.h"
 
 #include "backend-win32/backend-win32.h"
 
@@ -67,4 +67,19 @@ PSECURITY_DESCRIPTOR bh_security_absolute(GBytes *descriptor) {
     return &block->absolute;
   g_free(block);
   return NULL;
+}
+
+/* For the process's life, as nothing says whether COM copies it. */
+static gpointer make_access(G_GNUC_UNUSED gpointer data) {
+  g_autoptr(GBytes) descriptor = bh_security_descriptor(BH_SECURITY_OWN_USER, BH_COM_ACCESS);
+  return descriptor != NULL ? bh_security_absolute(descriptor) : NULL;
+}
+
+HRESULT bh_security_set_up(void) {
+  static GOnce once = G_ONCE_INIT;
+  PSECURITY_DESCRIPTOR access = g_once(&once, make_access, NULL);
+
+  if (access == NULL) return E_ACCESSDENIED; /* no list would be everybody */
+  return CoInitializeSecurity(access, -1, NULL, NULL, RPC_C_AUTHN_LEVEL_PKT_PRIVACY, RPC_C_IMP_LEVEL_IDENTIFY,
+                              NULL, EOAC_NO_CUSTOM_MARSHAL | EOAC_DISABLE_AAA, NULL);
 }
