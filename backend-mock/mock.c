@@ -59,6 +59,14 @@ void bh_backend_mock_fail(BhBackend *backend, BhMockStep step, const char *plugi
   bh_mutex_unlock(&mock->lock);
 }
 
+void bh_backend_mock_forget_faults(BhBackend *backend) {
+  Mock *mock = (Mock *)backend;
+
+  bh_mutex_lock(&mock->lock);
+  g_array_set_size(mock->faults, 0);
+  bh_mutex_unlock(&mock->lock);
+}
+
 /* Counts a step. TRUE: it is to fail, with *status. */
 static gboolean fault_due(Mock *mock, BhMockStep step, const char *plugin, BhResult *status) {
   gint due = -1;

@@ -104,6 +104,9 @@ typedef enum {
  * Any thread. */
 void bh_backend_mock_fail(BhBackend *backend, BhMockStep step, const char *plugin, guint nth, BhResult status);
 
+/* Faults that were not due yet never are. Any thread. */
+void bh_backend_mock_forget_faults(BhBackend *backend);
+
 /* ---- The plugin's side: any thread of the host's, or one that is known to be over before release ------- */
 
 /* What the API table does in a real host: refuses NULLs and calls of more than BH_RECORD_MAX itself, says

@@ -319,7 +319,7 @@ static void test_stop(void) {
   world_close(&world);
   g_assert_cmpint(GPOINTER_TO_INT(bh_thread_join(client)), ==, BH_EXIT_FAILED);
   capture(FALSE);
-  g_assert_cmpstr(printed->str, ==, "bulkhead: the service has hung up before the scenario's end\n");
+  g_assert_cmpstr(printed->str, ==, "bulkhead: the service has hung up before the end\n");
 }
 
 /* A pipe of the channel's name, by somebody whom the text says. */

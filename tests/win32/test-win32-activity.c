@@ -263,13 +263,18 @@ static void await_threads(Fixture *fixture) {
 
   bh_mutex_lock(&told.lock);
   for (;;) {
-    g_autoptr(GArray) numbers = bh_host_threads_list(pid);
+    g_autoptr(GArray) numbers = NULL;
+    const guint events = told.events;
     guint found = 0;
 
+    /* All threads of the machine are gone through for it, and meanwhile who tells is not to wait. */
+    bh_mutex_unlock(&told.lock);
+    numbers = bh_host_threads_list(pid);
+    bh_mutex_lock(&told.lock);
     for (guint i = 0; i < numbers->len; i++)
       found += g_hash_table_contains(told.threads, GUINT_TO_POINTER(g_array_index(numbers, DWORD, i)));
     if (found == numbers->len && found == g_hash_table_size(told.threads)) break;
-    if (!bh_cond_wait_until(&told.changed, &told.lock, deadline))
+    if (told.events == events && !bh_cond_wait_until(&told.changed, &told.lock, deadline))
       g_error("the kernel has %u threads, of which %u were told; %u were told", numbers->len, found,
               g_hash_table_size(told.threads));
   }
