@@ -179,4 +179,5 @@ void bh_plugin_notify(const BhPlugin *plugin, const BhNotification *notification
   if (hook != NULL) result = (BhResult)bh_guard_call(hook, &arguments.session, arguments.second);
   bh_hook_slot_end(&slot, result, reply);
   for (guint i = 0; i < arguments.count; i++) g_free(arguments.strings[i]);
+  if (notification->token != 0) CloseHandle((HANDLE)(gintptr)notification->token);
 }

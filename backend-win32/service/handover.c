@@ -15,16 +15,6 @@ HRESULT bh_handover_token(const BhHostProcess *process, guint64 token, guint64 *
   return token != 0 ? duplicate(process, (gintptr)token, TOKEN_QUERY | TOKEN_DUPLICATE, remote) : S_OK;
 }
 
-void bh_handover_end_token(const BhHostProcess *process, guint64 remote) {
-  HANDLE copy = NULL;
-
-  if (remote == 0) return;
-  /* Windows would do without a copy for us; Wine 8 then closes nothing. */
-  if (DuplicateHandle(process->handle, (HANDLE)(gintptr)remote, GetCurrentProcess(), &copy, 0, FALSE,
-                      DUPLICATE_CLOSE_SOURCE))
-    CloseHandle(copy);
-}
-
 guint64 bh_handover_report(const BhHostProcess *process) {
   guint64 remote = 0;
 

@@ -10,13 +10,10 @@
 
 G_BEGIN_DECLS
 
-/* A token (0: none) for the host to look at, for the time of one notification. Until bh_handover_end_token. */
+/* A token (0: none) for the host to look at, for the time of one notification: the host closes it when the hook has returned.
+ * One that never arrives stays there until the host's end. The service does not reach into the host for it: under Wine 8 a
+ * handle is closed by a thread of that process, and nobody comes back when it is just then dying. */
 HRESULT bh_handover_token(const BhHostProcess *process, guint64 token, guint64 *remote);
-
-/* Closes it in the host again. Only the service does: two owners would, after a failure, not know which of
- * them is to, and a handle that is closed twice may be somebody else's by then. Also of 0, and for a dead
- * host. */
-void bh_handover_end_token(const BhHostProcess *process, guint64 remote);
 
 /* The section for the report of a fault (dump.h), for the host to hand on to its helper. 0: there is none. */
 guint64 bh_handover_report(const BhHostProcess *process);

@@ -178,13 +178,10 @@ BhResult bh_win32_link_notify(BhLink *link, const BhNotification *notification, 
   BhNotification sent = *notification;
   g_autoptr(GBytes) record = NULL;
   HRESULT status = bh_handover_token(&self->process, notification->token, &sent.token);
-  BhResult result;
 
   if (FAILED(status)) return judge(self, status);
   record = bh_record_encode_notification(&sent, NULL);
-  result = call_host(self, notification->hook, record, &bh_notify_reply_fields, reply);
-  bh_handover_end_token(&self->process, sent.token);
-  return result;
+  return call_host(self, notification->hook, record, &bh_notify_reply_fields, reply);
 }
 
 /* --- Release -------------------------------------------------------------------------------------------- */

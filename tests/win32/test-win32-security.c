@@ -289,7 +289,7 @@ static void test_least_is_handed_over(void) {
   g_assert_true(OpenProcessToken(GetCurrentProcess(), TOKEN_ALL_ACCESS, &token));
   g_assert_cmphex((guint)bh_handover_token(&self, (guint64)(gintptr)token, &remote), ==, 0);
   g_assert_cmphex(granted((HANDLE)(gintptr)remote), ==, TOKEN_QUERY | TOKEN_DUPLICATE);
-  bh_handover_end_token(&self, remote);
+  CloseHandle((HANDLE)(gintptr)remote);
   CloseHandle(token);
 
   event = CreateEventW(NULL, TRUE, FALSE, NULL);
