@@ -108,8 +108,9 @@ static void test_churn(void) {
   say("after", &after);
   g_test_message("%u in batches of %d, %.0f ms each batch", total, BATCH,
                  (double)(bh_clock_now() - began) / 1e3 / MAX(1, (total - 1) / BATCH));
-  g_assert_cmpuint(after.hosts, <=, before.hosts);          /* another program's may be just about to end */
-  g_assert_cmpuint(after.handles, <=, before.handles + 10); /* COM's threads come and go */
+  g_assert_cmpuint(after.hosts, <=, before.hosts); /* another program's may be just about to end */
+  /* COM's threads come and go, a few handles each: of 1,000 between 8 and 14 were seen, from 49 and from 66. */
+  g_assert_cmpuint(after.handles, <=, before.handles + MIN(2 * BATCH, total / 4));
   g_assert_cmpuint(after.keys, ==, before.keys);
   g_assert_cmpuint(after.memory, <=, before.memory + allowed_growth());
   bh_backend_win32_free(backend);
