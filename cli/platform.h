@@ -52,8 +52,14 @@ int bh_platform_watch_service(gboolean json, gboolean plain);
 char *bh_platform_program(void);
 char *bh_platform_beside(const char *name);
 
+/* An option's file as it was given, or (NULL) the one of that name beside the running program. The caller's. */
+char *bh_platform_file(const char *option, const char *name);
+
 /* A path as other processes understand it: absolute, on Windows with its drive. The caller's. */
 char *bh_platform_absolute(const char *path);
+
+/* "agent", "memory". FALSE: it is neither, which was said on stderr. */
+gboolean bh_guest_kind_parse(const char *name, BhGuestKind *kind);
 
 /* What platforms share: makes the guest of that kind. */
 void bh_platform_open_guest(BhPlatform *platform, BhGuestKind kind, const char *agent);

@@ -148,15 +148,7 @@ static gboolean check(const View *view, const RunOptions *options, guint count, 
     bh_usage_error("--callbacks is 'pumped' or 'shared', not '%s'", options->callbacks);
     return FALSE;
   }
-  if (options->guest != NULL) {
-    platform->guest = g_str_equal(options->guest, "agent")    ? BH_GUEST_AGENT
-                      : g_str_equal(options->guest, "memory") ? BH_GUEST_MEMORY
-                                                              : BH_GUEST_DEFAULT;
-    if (platform->guest == BH_GUEST_DEFAULT) {
-      bh_usage_error("--guest is 'agent' or 'memory', not '%s'", options->guest);
-      return FALSE;
-    }
-  }
+  if (options->guest != NULL && !bh_guest_kind_parse(options->guest, &platform->guest)) return FALSE;
   if (count > 1 || (count == 0 && !view->watches)) {
     bh_usage_error("%s takes one scenario, not %u; see bulkhead %s --help", view->name, count, view->name);
     return FALSE;
@@ -184,10 +176,8 @@ static gboolean check(const View *view, const RunOptions *options, guint count, 
 /* file: NULL: there is none, and the service is watched. */
 static int show_checked(const View *view, const RunOptions *options, const char *file,
                         BhPlatformOptions *platform) {
-  g_autofree char *agent =
-      options->agent != NULL ? g_strdup(options->agent) : bh_platform_beside("bulkhead-agent");
-  g_autofree char *host =
-      options->host != NULL ? g_strdup(options->host) : bh_platform_beside("wslpluginhost.exe");
+  g_autofree char *agent = bh_platform_file(options->agent, "bulkhead-agent");
+  g_autofree char *host = bh_platform_file(options->host, "wslpluginhost.exe");
 
   if (file == NULL) return bh_platform_watch_service(options->json, options->plain);
   platform->agent = agent;

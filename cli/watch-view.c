@@ -1,7 +1,6 @@
 #include "watch-view.h"
 
-#include <jansson.h>
-#include <stdlib.h>
+#include "guest/json.h"
 
 #define HEADING_FORMAT "%9s  %-9s  %-14s  %7s  %7s  %7s  %-16s  %s"
 #define ROW_FORMAT     "%8.3fs  %-9s  %-14s  %7s  %7s  %7s  %-16s  %s"
@@ -76,8 +75,7 @@ char *bh_watch_row(const BhProcessNotice *notice, gint64 when) {
 /* --- JSON -------------------------------------------------------------------------------------------------------- */
 
 static void put_text(json_t *object, const char *key, const char *text) {
-  g_autofree char *valid = text != NULL ? g_utf8_make_valid(text, -1) : NULL;
-  if (valid != NULL) json_object_set_new(object, key, json_string(valid));
+  if (text != NULL) json_object_set_new(object, key, bh_json_string(text));
 }
 
 static void put_number(json_t *object, const char *key, guint32 value) {
@@ -90,7 +88,6 @@ char *bh_watch_json(const BhProcessNotice *notice, gint64 now) {
   g_autofree char *date = g_date_time_format(seconds, "%Y-%m-%dT%H:%M:%S");
   g_autofree char *time = g_strdup_printf("%s.%06dZ", date, (int)(now % G_USEC_PER_SEC));
   json_t *object = json_object();
-  char *theirs, *ours;
 
   put_text(object, "time", time);
   put_text(object, "subsystem", subsystems[notice->origin.subsystem]);
@@ -108,10 +105,5 @@ char *bh_watch_json(const BhProcessNotice *notice, gint64 now) {
   put_text(object, "command_line", activity->command_line);
   if (activity->type == BH_PROCESS_EXITED)
     json_object_set_new(object, "exit_status", json_integer(activity->exit_status));
-  theirs = json_dumps(object, JSON_COMPACT);
-  ours = g_strdup(theirs);
-  g_assert(ours != NULL);
-  free(theirs);
-  json_decref(object);
-  return ours;
+  return bh_json_take_text(object);
 }

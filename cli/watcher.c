@@ -13,12 +13,12 @@ static BhResult on_notice(gpointer data, const BhProcessNotice *notice) {
 
 BhResult bh_watcher_begin(BhWatcher *watcher, BhProcessNotify *notify) {
   const BhNotifyType type = watcher->plain ? BH_NOTIFY_PLAIN : BH_NOTIFY_SUBSYSTEMS;
-  g_autofree char *heading = bh_watch_heading();
+  g_autofree char *heading = watcher->json ? NULL : bh_watch_heading();
   BhResult result;
 
   watcher->notify = notify;
   watcher->began = bh_clock_now();
-  if (!watcher->json) watcher->print(watcher->data, heading);
+  if (heading != NULL) watcher->print(watcher->data, heading);
   result = bh_process_notify_add(notify, BH_NOTIFY_PROCESSES, type, on_notice, watcher, &watcher->processes);
   if (BH_FAILED(result)) return result;
   result = bh_process_notify_add(notify, BH_NOTIFY_THREADS, type, on_notice, watcher, &watcher->threads);

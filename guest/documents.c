@@ -1,7 +1,7 @@
 #include "guest/documents.h"
 
-#include <jansson.h>
-#include <stdlib.h>
+#include "guest/json.h"
+
 #include <string.h>
 
 #define ID_WORDS 8                      /* of 32 bits: 64 hexadecimal digits */
@@ -22,27 +22,11 @@ static char *now(void) {
   return g_date_time_format_iso8601(time);
 }
 
-static json_t *text(const char *bytes) {
-  g_autofree char *valid = g_utf8_make_valid(bytes != NULL ? bytes : "", -1);
-
-  return json_string(valid);
-}
-
 static json_t *texts(const char *const *list) {
   json_t *array = json_array();
 
-  for (; list != NULL && *list != NULL; list++) json_array_append_new(array, text(*list));
+  for (; list != NULL && *list != NULL; list++) json_array_append_new(array, bh_json_string(*list));
   return array;
-}
-
-/* Takes document. jansson's memory is the C library's, and GLib's need not be. */
-static char *to_text(json_t *document) {
-  char *theirs = json_dumps(document, JSON_COMPACT), *ours = g_strdup(theirs);
-
-  g_assert(ours != NULL);
-  free(theirs);
-  json_decref(document);
-  return ours;
 }
 
 static char *random_id(void) {
@@ -62,12 +46,13 @@ void bh_describe_container(const BhContainerSpec *spec, guint32 number, BhDescri
   if (arguments == NULL || arguments[0] == NULL) arguments = only_path;
   state = json_pack("{s:s, s:b, s:i, s:s, s:s}", "Status", "running", "Running", 1, "ExitCode", 0, "StartedAt",
                     time, "FinishedAt", NEVER);
-  config = json_pack("{s:o, s:o, s:o}", "Image", text(spec->image), "Cmd", texts(arguments), "Env",
+  config = json_pack("{s:o, s:o, s:o}", "Image", bh_json_string(spec->image), "Cmd", texts(arguments), "Env",
                      texts(spec->program.environment));
-  document = json_pack("{s:s, s:o, s:s, s:o, s:o, s:{}, s:o, s:{}, s:[], s:{}, s:{s:{}}}", "Id", id, "Name",
-                       text(spec->name), "Created", time, "Image", text(spec->image), "State", state, "HostConfig",
-                       "Config", config, "Labels", "Mounts", "Ports", "NetworkSettings", "Networks");
-  *container = (BhDescription){number, id, to_text(document)};
+  document =
+      json_pack("{s:s, s:o, s:s, s:o, s:o, s:{}, s:o, s:{}, s:[], s:{}, s:{s:{}}}", "Id", id, "Name",
+                bh_json_string(spec->name), "Created", time, "Image", bh_json_string(spec->image), "State", state,
+                "HostConfig", "Config", config, "Labels", "Mounts", "Ports", "NetworkSettings", "Networks");
+  *container = (BhDescription){number, id, bh_json_take_text(document)};
 }
 
 /* Name and root with the NUL between them, which neither holds. The machine's own is no folder's name. */
@@ -82,8 +67,9 @@ static char *image_id(const char *name, const char *root) {
 void bh_describe_image(const char *name, const char *root, BhDescription *image) {
   g_autofree char *time = now();
   char *id = image_id(name, root);
-  json_t *document = json_pack("{s:s, s:[o], s:s, s:s, s:s, s:i, s:{}}", "Id", id, "RepoTags", text(name),
-                               "Created", time, "Architecture", ARCHITECTURE, "Os", "linux", "Size", 0, "Config");
+  json_t *document =
+      json_pack("{s:s, s:[o], s:s, s:s, s:s, s:i, s:{}}", "Id", id, "RepoTags", bh_json_string(name), "Created",
+                time, "Architecture", ARCHITECTURE, "Os", "linux", "Size", 0, "Config");
 
-  *image = (BhDescription){0, id, to_text(document)};
+  *image = (BhDescription){0, id, bh_json_take_text(document)};
 }

@@ -9,9 +9,10 @@ static int outcome(gboolean done, const char *cause) {
   return done ? BH_EXIT_OK : BH_EXIT_FAILED;
 }
 
-/* An option's file, or the one of that name beside this program; absolute. The caller's. */
+/* Absolute: COM has no working folder. The caller's. */
 static char *file_of(const char *option, const char *name) {
-  return option != NULL ? bh_platform_absolute(option) : bh_platform_beside(name);
+  g_autofree char *file = bh_platform_file(option, name);
+  return bh_platform_absolute(file);
 }
 
 static int do_register(char ***arguments) {

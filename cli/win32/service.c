@@ -23,6 +23,7 @@
 typedef struct {
   gboolean console;
   char *guest, *agent, *host;
+  BhGuestKind kind; /* guest's; BH_GUEST_DEFAULT: none was named */
 } Options;
 
 /* The SCM's functions carry no data of ours; and a process has one service. */
@@ -55,22 +56,12 @@ static gboolean parse(char ***arguments) {
   if (!bh_parse_options(arguments, "The service: runs the registered plugins for 'bulkhead run --service'.",
                         entries))
     return FALSE;
-  if (self.options.guest == NULL || g_str_equal(self.options.guest, "agent") ||
-      g_str_equal(self.options.guest, "memory"))
-    return TRUE;
-  bh_usage_error("--guest is 'agent' or 'memory', not '%s'", self.options.guest);
-  return FALSE;
+  return self.options.guest == NULL || bh_guest_kind_parse(self.options.guest, &self.options.kind);
 }
 
 static BhGuestKind guest_kind(const char *agent) {
-  if (self.options.guest != NULL)
-    return g_str_equal(self.options.guest, "agent") ? BH_GUEST_AGENT : BH_GUEST_MEMORY;
+  if (self.options.kind != BH_GUEST_DEFAULT) return self.options.kind;
   return g_file_test(agent, G_FILE_TEST_EXISTS) ? BH_GUEST_AGENT : BH_GUEST_MEMORY;
-}
-
-/* An option's file, or the one of that name beside this program. The caller's. */
-static char *file_of(const char *option, const char *name) {
-  return option != NULL ? g_strdup(option) : bh_platform_beside(name);
 }
 
 /* --- Start and stop ---------------------------------------------------------------------------------------------- */
@@ -83,8 +74,8 @@ static char *file_of(const char *option, const char *name) {
 #endif
 
 static BhReference *start(BhEventLog *log) {
-  g_autofree char *agent = file_of(self.options.agent, "bulkhead-agent"), *cause = NULL;
-  g_autofree char *host = file_of(self.options.host, "wslpluginhost.exe");
+  g_autofree char *agent = bh_platform_file(self.options.agent, "bulkhead-agent"), *cause = NULL;
+  g_autofree char *host = bh_platform_file(self.options.host, "wslpluginhost.exe");
   g_autofree char *process = g_strdup_printf("%u", bh_process_number());
   const gboolean policy = bh_machine_requires_signatures();
   const BhPlatformOptions options = {
@@ -239,7 +230,7 @@ static void stop(BhReference *reference, BhEventLog *log) {
 /* Wine 8 gives a native program /dev/null for its input if who starts it has no console, and a service has none; the agent's
  * input is the service's line to it. Where there is no agent, as on Windows, no console is made. */
 static void make_console_for_agent(void) {
-  g_autofree char *agent = file_of(self.options.agent, "bulkhead-agent");
+  g_autofree char *agent = bh_platform_file(self.options.agent, "bulkhead-agent");
   if (guest_kind(agent) == BH_GUEST_AGENT) AllocConsole();
 }
 

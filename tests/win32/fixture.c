@@ -322,3 +322,37 @@ void fixture_assert_how(Fixture *fixture, const char *expected) {
   const char *how = fixture_await_death(fixture);
   if (strstr(how, expected) == NULL) g_error("'%s' does not say '%s'", how, expected);
 }
+
+/* --- Loads that hang ------------------------------------------------------------------------------------ */
+
+static gpointer load_in_thread(gpointer data) {
+  Fixture *fixture = data;
+  fixture->load_status = fixture->backend->class->load(fixture->link, &fixture->load);
+  return NULL;
+}
+
+void fixture_begin_load(Fixture *fixture) {
+  fixture->loader = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, fixture);
+}
+
+void fixture_kill_load(Fixture *fixture) {
+  fixture->backend->class->kill(fixture->link, "loading took too long");
+  bh_thread_join(fixture->loader);
+  fixture_assert_dead(fixture->load_status);
+  g_assert_cmpstr(fixture_await_death(fixture), ==, "stopped by the service: loading took too long");
+}
+
+void fixture_assert_handles_flat(Fixture *fixture, void (*exchange)(Fixture *fixture, int times), int few,
+                                 int times) {
+  const DWORD pid = fixture->backend->class->pid(fixture->link);
+  guint ours, hosts;
+
+  exchange(fixture, few); /* until all threads of COM's and Winsock's are there */
+  ours = fixture_handles(GetCurrentProcessId());
+  hosts = fixture_handles(pid);
+  exchange(fixture, times);
+  g_test_message("handles after %d: service %u, then %u; host %u, then %u", times, ours,
+                 fixture_handles(GetCurrentProcessId()), hosts, fixture_handles(pid));
+  g_assert_cmpuint(fixture_handles(GetCurrentProcessId()), <=, ours + 5);
+  g_assert_cmpuint(fixture_handles(pid), <=, hosts + 5);
+}

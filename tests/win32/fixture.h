@@ -22,6 +22,8 @@ typedef struct {
   BhBackend *backend;
   BhLink *link;
   BhLoadReply load;
+  BhThread *loader; /* of fixture_begin_load; what follows is its until it was joined */
+  BhResult load_status;
   BhMutex lock; /* guards what follows */
   BhCond changed;
   guint calls; /* that came */
@@ -69,6 +71,12 @@ void fixture_ungate(Fixture *fixture);
 /* Waits until the plugin, a faults.dll whose name has it hang while it is loaded, is there. */
 void fixture_await_hang(Fixture *fixture);
 
+/* Loads the plugin of an open fixture on a thread of its own, as it will not come back by itself. Once. */
+void fixture_begin_load(Fixture *fixture);
+
+/* Kills the host meanwhile, and asserts that the load ended, and what is said of the host's end. */
+void fixture_kill_load(Fixture *fixture);
+
 /* Waits until `died` came, and returns what it said. */
 const char *fixture_await_death(Fixture *fixture);
 
@@ -77,6 +85,10 @@ void fixture_stop(Fixture *fixture);
 
 /* How many handles a process has. (GetProcessHandleCount is always 0 under Wine.) */
 guint fixture_handles(DWORD pid);
+
+/* Asserts that neither this process nor the host has more handles after so many exchanges than after a few. */
+void fixture_assert_handles_flat(Fixture *fixture, void (*exchange)(Fixture *fixture, int times), int few,
+                                 int times);
 
 /* What this process has committed, in bytes. Ask before fixture_handles, whose list of all handles Wine may keep. */
 gsize fixture_memory(void);

@@ -110,31 +110,15 @@ static void test_killed_while_calling(void) {
 
 /* --- Loading -------------------------------------------------------------------------------------------- */
 
-typedef struct {
-  Fixture *fixture;
-  BhResult status;
-} Loading;
-
-static gpointer load_in_thread(gpointer data) {
-  Loading *loading = data;
-  loading->status = loading->fixture->backend->class->load(loading->fixture->link, &loading->fixture->load);
-  return NULL;
-}
-
 /* start and load apart, and a kill from outside while load runs. */
 static void test_load_hangs(gconstpointer name) {
   g_autofree char *path = fixture_copy_plugin("faults", name);
   Fixture fixture;
-  Loading loading = {.fixture = &fixture};
-  BhThread *thread;
 
   fixture_open(&fixture, path);
-  thread = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, &loading);
+  fixture_begin_load(&fixture);
   fixture_await_hang(&fixture);
-  fixture.backend->class->kill(fixture.link, "loading took too long");
-  bh_thread_join(thread);
-  fixture_assert_dead(loading.status);
-  g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
+  fixture_kill_load(&fixture);
   fixture_stop(&fixture);
 }
 
@@ -142,17 +126,12 @@ static void test_load_hangs(gconstpointer name) {
 static void test_load_waits(void) {
   g_autofree char *path = fixture_copy_plugin("faults", "entry-calls");
   Fixture fixture;
-  Loading loading = {.fixture = &fixture};
-  BhThread *thread;
 
   fixture_open(&fixture, path);
   fixture_gate(&fixture);
-  thread = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, &loading);
+  fixture_begin_load(&fixture);
   fixture_await_waiting(&fixture, 1);
-  fixture.backend->class->kill(fixture.link, "loading took too long");
-  bh_thread_join(thread);
-  fixture_assert_dead(loading.status);
-  g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
+  fixture_kill_load(&fixture);
   fixture_ungate(&fixture);
   fixture_stop(&fixture);
 }

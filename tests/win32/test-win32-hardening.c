@@ -214,30 +214,14 @@ static void test_closes_every_handle(void) {
 
 /* --- DllMain -------------------------------------------------------------------------------------------- */
 
-typedef struct {
-  Fixture *fixture;
-  BhResult status;
-} Loading;
-
-static gpointer load_in_thread(gpointer data) {
-  Loading *loading = data;
-  loading->status = loading->fixture->backend->class->load(loading->fixture->link, &loading->fixture->load);
-  return NULL;
-}
-
 static void test_dllmain_deadlocks(void) {
   g_autofree char *path = fixture_copy_plugin("hostile", "dllmain-deadlocks");
   Fixture fixture;
-  Loading loading = {.fixture = &fixture};
-  BhThread *thread;
 
   fixture_open(&fixture, path);
-  thread = bh_thread_new("load", BH_RANK_LEAF, load_in_thread, &loading);
+  fixture_begin_load(&fixture);
   fixture_await_hang(&fixture);
-  fixture.backend->class->kill(fixture.link, "loading took too long");
-  bh_thread_join(thread);
-  fixture_assert_dead(loading.status);
-  g_assert_cmpstr(fixture_await_death(&fixture), ==, "stopped by the service: loading took too long");
+  fixture_kill_load(&fixture);
   fixture_stop(&fixture);
 }
 

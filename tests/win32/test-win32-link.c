@@ -252,19 +252,9 @@ static void test_call_after_release(void) {
 
 static void test_handles_stay_flat(void) {
   Fixture fixture;
-  guint ours, hosts;
-  DWORD pid;
 
   fixture_start(&fixture, "faults");
-  pid = fixture.backend->class->pid(fixture.link);
-  exchange(&fixture, 20); /* until all threads of COM's and Winsock's are there */
-  ours = fixture_handles(GetCurrentProcessId());
-  hosts = fixture_handles(pid);
-  exchange(&fixture, 200);
-  g_test_message("handles: service %u, then %u; host %u, then %u", ours, fixture_handles(GetCurrentProcessId()),
-                 hosts, fixture_handles(pid));
-  g_assert_cmpuint(fixture_handles(GetCurrentProcessId()), <=, ours + 5);
-  g_assert_cmpuint(fixture_handles(pid), <=, hosts + 5);
+  fixture_assert_handles_flat(&fixture, exchange, 20, 200);
   fixture_stop(&fixture);
 }
 
